@@ -1,0 +1,77 @@
+"""The Flask application."""
+
+import threading
+from typing import Any
+
+from flask import Response, redirect, request
+from flask_openapi import Info, OpenAPI
+from redis import Redis
+from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.wrappers import Response as BaseResponse
+
+from api import auth, errors
+from api.jobs import Desk
+from api.metrics import watch
+from api.routes import health, inference, jobs, keys, metrics
+from api.services import Services
+from overheard import __version__
+from overheard.settings import Settings
+from overheard.stack.key import ensure_api_key
+from overheard.store.database import Database, migrate
+from worker.app import app as celery
+
+MAX_BODY_BYTES = 10_000_000
+SECURITY: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "basic": {"type": "http", "scheme": "basic", "description": "any name, the key as password"},
+}
+
+
+def create_app(settings: Settings | None = None) -> OpenAPI:
+    """Raises SettingsError, StackError."""
+    settings = settings or Settings.load()
+    app = OpenAPI(
+        "api",
+        info=Info(title="Overheard", version=__version__),
+        security_schemes=SECURITY,
+        validation_error_callback=errors.invalid,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["overheard"] = _services(settings)
+    watch(app)
+    app.before_request(auth.authenticate)
+    app.before_request(_require_json)
+    app.after_request(auth.secure)
+    errors.register(app)
+    for routes in (inference, jobs, keys, health, metrics):
+        app.register_api(routes.blueprint)
+    app.add_url_rule("/", "home", _home)
+    return app
+
+
+def _services(settings: Settings) -> Services:
+    migrate(settings.sql_url)
+    database = Database(settings.sql_url)
+    redis = Redis.from_url(settings.broker_url, socket_timeout=10, socket_connect_timeout=5, health_check_interval=15)
+    desk = Desk(celery, database, redis, settings)
+    streams = threading.BoundedSemaphore(settings.max_streams)
+    return Services(settings, ensure_api_key(settings), database, redis, desk, streams)
+
+
+def _require_json() -> None:
+    """A body is JSON or refused: 415 for another type, 422 for what does not parse."""
+    if request.method not in ("POST", "PATCH", "PUT"):
+        return
+    if request.content_length == 0 or (request.content_length is None and not request.headers.get("Transfer-Encoding")):
+        return
+    if not request.is_json:
+        raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
+    try:
+        request.get_json()  # kept by the request: the route does not parse again
+    except (BadRequest, RecursionError) as error:
+        raise UnprocessableEntity(f"the body is not JSON: {error.__context__ or error}") from None
+
+
+def _home() -> BaseResponse | Response:
+    return redirect("/openapi/swagger")

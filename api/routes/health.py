@@ -1,0 +1,38 @@
+"""For orchestrators: `/health/live` and `/health/ready`, open to all."""
+
+from flask import Response, jsonify
+from flask_openapi import APIBlueprint
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.services import services
+from overheard.errors import ScoringUnavailable
+
+blueprint = APIBlueprint(
+    "health", __name__, url_prefix="/health", abp_tags=[{"name": "health", "description": "For orchestrators"}]
+)
+
+
+@blueprint.get("/live", summary="This process answers")
+def live() -> Response:
+    return jsonify({"status": "live"})
+
+
+@blueprint.get("/ready", summary="Redis and the database answer, and a scoring worker was heard of within 10 s")
+def ready() -> tuple[Response, int]:
+    checks: dict[str, str] = {"database": "ok", "redis": "ok", "worker": "ok"}
+    models: list[str] = []
+    try:
+        with services().database.read() as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        checks["database"] = "does not answer"
+    try:
+        models = sorted({beat.model for beat in services().desk.workers()})
+        if not models:
+            checks["worker"] = "no scoring worker was heard of within 10 s"
+    except ScoringUnavailable as error:
+        checks["redis"] = checks["worker"] = str(error)
+    is_ready = all(state == "ok" for state in checks.values())
+    body = {"status": "ready" if is_ready else "not ready", "checks": checks, "models": models}
+    return jsonify(body), 200 if is_ready else 503

@@ -1,0 +1,128 @@
+"""Sentiment of texts: `POST /inference`."""
+
+import hashlib
+import json
+from typing import Annotated
+
+from flask import Response, g, jsonify, request
+from flask_openapi import APIBlueprint
+from pydantic import BaseModel, BeforeValidator, Field, RootModel
+
+from api import metrics
+from api.auth import requires
+from api.schemas import SECURED, Accepted, Problem
+from api.services import services
+from overheard.store import jobs, parts
+from overheard.store.keys import Role
+from overheard.store.parts import Answer
+from overheard.store.tables import Job
+
+MAX_MESSAGES = 10_000
+MAX_CHARS = 25_000  # X's longest post
+MAX_WAIT_S = 300
+COLUMNS = ("negative", "neutral", "positive")
+
+
+def _whole(message: object) -> object:
+    """Lone surrogates (JavaScript cuts emoji in half) become U+FFFD: such a post is scored, not refused."""
+    if isinstance(message, str) and not message.isascii():
+        return message.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return message
+
+
+Message = Annotated[str, BeforeValidator(_whole), Field(max_length=MAX_CHARS)]
+
+
+class Messages(BaseModel):
+    messages: list[Message] = Field(max_length=MAX_MESSAGES, examples=[["I love this!", "Never again."]])
+
+
+class Wait(BaseModel):
+    wait: float | None = Field(
+        None, ge=0, le=MAX_WAIT_S, description="Seconds to wait before the request becomes a job (default 30)"
+    )
+
+
+class IdempotencyKey(BaseModel):
+    idempotency_key: str | None = Field(
+        None, alias="Idempotency-Key", max_length=255, description="Send again with the same key: the same job answers"
+    )
+
+
+class Scores(BaseModel):
+    negative: float
+    neutral: float
+    positive: float
+
+
+class ScoreList(RootModel[list[Scores]]):
+    """One per message, in order."""
+
+
+blueprint = APIBlueprint(
+    "inference",
+    __name__,
+    abp_tags=[{"name": "inference", "description": "Sentiment of texts"}],
+    abp_security=SECURED,
+    abp_responses=dict.fromkeys((401, 413, 415, 422, 503), Problem),
+)
+
+
+@blueprint.patch(
+    "/inference", operation_id="patch_inference", summary="The same as POST", responses={200: ScoreList, 202: Accepted}
+)
+@blueprint.post(
+    "/inference",
+    operation_id="post_inference",
+    summary="Probabilities per message, in order",
+    description="With `Prefer: respond-async`, or when the answer takes longer than `wait`, 202 and a job.",
+    responses={200: ScoreList, 202: Accepted},
+)
+@requires(Role.viewer)
+def infer(body: Messages, query: Wait, header: IdempotencyKey) -> Response:
+    asynchronous = "respond-async" in request.headers.get("Prefer", "") or query.wait == 0
+    request_hash = hashlib.sha256(json.dumps(body.messages).encode()).hexdigest()
+    if (key := header.idempotency_key) and (job := _made_before(key, request_hash)):
+        return _accepted(job)
+    cut = parts.cut(body.messages)
+    answers: list[Answer | None] = [None] * len(cut)
+    if not asynchronous:
+        answers = services().desk.score(cut, query.wait or services().settings.wait_s)
+        known = [answer for answer in answers if answer]
+        if len(known) == len(cut):
+            metrics.MESSAGES.inc(len(body.messages))
+            return scored(known)
+    return _accepted(
+        services().desk.add_job(cut, answers, owner=g.owner, idempotency_key=key, request_hash=request_hash)
+    )
+
+
+def scored(answers: list[Answer]) -> Response:
+    """One object per message; the header names the model versions that made them."""
+    rows = [
+        dict(zip(COLUMNS, row, strict=True))
+        for answer in answers
+        for row in answer.scores.astype(float).round(6).tolist()
+    ]
+    response = jsonify(rows)
+    response.headers["Overheard-Model"] = ", ".join(dict.fromkeys(answer.model for answer in answers))
+    return response
+
+
+def _made_before(key: str, request_hash: str) -> Job | None:
+    with services().database.read() as session:
+        return jobs.by_idempotency_key(session, g.owner, key, request_hash)
+
+
+def _accepted(job: Job) -> Response:
+    accepted = Accepted(
+        message="accepted; ask for its state, then for its result",
+        job_id=job.id,
+        state=job.state,  # type: ignore[arg-type]
+        status_url=f"/jobs/{job.id}",
+        result_url=f"/jobs/{job.id}/result",
+    )
+    response = jsonify(accepted.model_dump())
+    response.status_code = 202
+    response.headers["Location"] = accepted.status_url
+    return response

@@ -1,0 +1,23 @@
+"""gunicorn's settings: `gunicorn -c python:api.serving "api.app:create_app()"`."""
+
+from typing import Any
+
+from overheard.settings import Settings
+
+_settings = Settings.load()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = 1  # one process: waiting requests share its reply list; more machines run more of them
+worker_class = "gthread"
+threads = _settings.max_waiters + _settings.max_streams + 16  # the last are for health, jobs and whoever gets the 503
+timeout = 60
+graceful_timeout = 8
+keepalive = 30
+control_socket_disable = True
+accesslog = None
+loglevel = _settings.log_level.lower()
+
+
+def post_worker_init(worker: Any) -> None:
+    """A stopping server turns what waits into jobs, so that nothing accepted is lost."""
+    worker.wsgi.extensions["overheard"].desk.is_stopping = lambda: not worker.alive

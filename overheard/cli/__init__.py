@@ -1,0 +1,30 @@
+"""The `overheard` command: starts the stack as processes, talks HTTP to the API, calls the domain."""
+
+import sys
+
+import typer
+
+from overheard.cli.doctor import doctor
+from overheard.cli.evaluate import evaluate
+from overheard.cli.score import score
+from overheard.cli.up import down, up
+from overheard.errors import OverheardError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="What people say about a brand, how sure that is, and a model that learns from every correction.",
+)
+for command in (up, down, doctor, score, evaluate):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line: an error of ours is one line on stderr and exit status 1, never a traceback."""
+    try:
+        app()
+    except OverheardError as error:
+        print(f"overheard: {error}", file=sys.stderr)
+        sys.exit(1)

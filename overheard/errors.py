@@ -1,0 +1,60 @@
+"""Every error that Overheard raises on purpose, in one tree. Facts are attributes; HTTP statuses live in `api` alone.
+
+OverheardError
+├── SettingsError         a setting has a value that can't be used
+├── DataError             a file or data set can't be used
+├── BundleError           a model bundle is missing, damaged or of another kind
+├── NotFound              a row that a caller named does not exist
+├── Conflict              what was asked for contradicts the present state
+├── ScoringUnavailable    nobody scored the texts in time
+├── ScoringFailed         a worker said that these texts can't be scored
+└── StackError            the local stack can't start, or has stopped
+"""
+
+
+class OverheardError(Exception):
+    """Root of the tree: its message is one line that says what to do."""
+
+
+class SettingsError(OverheardError):
+    """Raised when the environment holds a value that can't be used."""
+
+
+class DataError(OverheardError):
+    """Raised when a file or a data set can't be read, or lacks what is needed."""
+
+
+class BundleError(OverheardError):
+    """Raised when a model bundle is missing, damaged, or not of this kind."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"model bundle {path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class NotFound(OverheardError):
+    """Raised when a row that a caller named does not exist."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"no {kind} {key!r}")
+        self.kind, self.key = kind, key
+
+
+class Conflict(OverheardError):
+    """Raised when what was asked for contradicts the present state."""
+
+
+class ScoringUnavailable(OverheardError):
+    """Raised when nobody scored the texts in time: no worker, no Redis, or too many waiters."""
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class ScoringFailed(OverheardError):
+    """Raised when a worker said that these texts can't be scored, after the attempts that it was allowed."""
+
+
+class StackError(OverheardError):
+    """Raised when the local stack can't start or has stopped; the message says what to do."""

@@ -1,0 +1,99 @@
+"""Everything that can be set, read once from the environment: OVERHEARD_<NAME>. Only this file reads `os.environ`."""
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from overheard.errors import SettingsError
+
+PREFIX = "OVERHEARD_"
+
+
+class Settings(BaseSettings):
+    """The one configuration object. Durations end in `_s` (seconds), sizes in `_bytes`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(Path("var"), description="State folder: database, queue, logs, MLflow, models.")
+    host: str = Field("127.0.0.1", description="Address that the API, Flower and MLflow listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the API and the dashboard.")
+    flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of MLflow.")
+    redis_url: SecretStr | None = Field(None, description="Redis or Valkey >= 6.2; unset: the embedded server.")
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the state folder.")
+    api_url: str | None = Field(None, description="API that the command line talks to; unset: the stack of this home.")
+    api_key: SecretStr | None = Field(None, min_length=16, description="An admin's key; unset on loopback: made once.")
+    first_model: str = Field("starter", description="Model served until there is a champion: `starter` or a directory.")
+    scoring_threads: int = Field(0, ge=0, description="Cores for one scoring process; 0: all there are.")
+    wait_s: float = Field(30, gt=0, le=300, description="How long POST /inference waits before it becomes a job.")
+    resend_s: float = Field(10, gt=0, description="A part unanswered for so long is sent again.")
+    max_waiters: int = Field(64, ge=1, description="Requests that may wait for scores at once; one more gets 503.")
+    max_streams: int = Field(16, ge=1, description="Event streams open at once; one more gets 503.")
+    max_attempts: int = Field(3, ge=1, description="Times that work is started before it is parked as failed.")
+    lease_s: float = Field(30, gt=0, description="Work whose worker has been silent for so long is given to another.")
+    visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")
+    reap_every_s: float = Field(15, gt=0, description="How often lost work is looked for.")
+    keep_jobs_days: int = Field(30, ge=1, description="Finished jobs, their texts and scores are deleted after this.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment. Raises SettingsError naming each variable that can't be used, and why."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            reasons = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+            raise SettingsError(reasons) from None
+
+    @cached_property
+    def running_stack(self) -> dict[str, Any]:
+        """What `overheard up` wrote about the stack that runs in this home; empty when none does."""
+        try:
+            return dict(json.loads(self.stack_file.read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    @property
+    def stack_file(self) -> Path:
+        return self.home / "stack.json"
+
+    @property
+    def api_key_file(self) -> Path:
+        return self.home / "api_key"
+
+    @property
+    def broker_url(self) -> str:
+        """URL of the Redis-protocol server: the one that is set, else the embedded one of the running stack."""
+        if self.redis_url:
+            return self.redis_url.get_secret_value()
+        if url := self.running_stack.get("redis_url"):
+            return str(url)
+        raise SettingsError(f"no Redis: set {PREFIX}REDIS_URL, or start the stack of {self.home} with `overheard up`")
+
+    @property
+    def sql_url(self) -> str:
+        return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{self.home / 'overheard.db'}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """The environment for a process of ours: this one's, with every setting made explicit, and `extra` on top."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        plain = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()
+            if value is not None
+        }
+        return {**os.environ, **{PREFIX + name.upper(): value for name, value in plain.items()}, **extra}

@@ -1,0 +1,1 @@
+"""What Overheard remembers: tables, sessions, migrations. SQLite by default, PostgreSQL in production."""

@@ -1,0 +1,75 @@
+"""Engine, sessions and migrations for SQLite (WAL) and PostgreSQL."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import sessionmaker
+
+from overheard.errors import StackError
+
+BUSY_TIMEOUT_MS = 10_000
+MIGRATION_LOCK = 0x0EA5D  # any number, the same for all who migrate a PostgreSQL database
+
+
+class Database:
+    """A process's door to the database: `with database.write() as session` commits at the end, `read()` only reads.
+
+    On SQLite a writer takes the write lock at its start and waits for other writers; a reader never waits.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url, pool_pre_ping=True)
+        readers = self.engine.execution_options(reads_only=True)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "begin", _begin)
+        self.write = sessionmaker(self.engine, expire_on_commit=False).begin
+        self.read = sessionmaker(readers, expire_on_commit=False).begin
+
+
+def _begin(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("reads_only")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: an upgraded read lock would fail at once
+    for pragma in ("journal_mode=WAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring the tables to `revision`, one process at a time. Raises StackError when the database can't be used."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = Database(url).engine
+    try:
+        with _migration_lock(url), engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    except (DBAPIError, OSError) as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise StackError(f"database {make_url(url).render_as_string()}: {reason}") from error
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _migration_lock(url: str) -> Iterator[None]:
+    """SQLite's own lock is given up between Alembic's steps, so a file beside the database is locked."""
+    path = make_url(url).database if url.startswith("sqlite") else None
+    if not path or path == ":memory:":
+        yield
+        return
+    with Path(f"{path}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

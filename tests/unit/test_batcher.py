@@ -1,0 +1,153 @@
+"""The batcher on a small real engine of arithmetic: what each caller gets back, and in what company it was scored."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+import pytest
+
+from overheard.errors import ScoringFailed
+from overheard.scoring.batcher import Batcher, Lane
+from overheard.scoring.engine import Engine, Floats, Tokens
+
+
+class CountingEngine(Engine):
+    """Scores a text by its length; `gate` holds every forward pass; `passes` keeps what went through together."""
+
+    version = "counting"
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+        self.passes: list[list[int]] = []
+
+    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+        return [[ord(letter) for letter in text] for text in texts]
+
+    def forward(self, batch: Sequence[Tokens]) -> Floats:
+        self.entered.release()
+        assert self.gate.wait(10)
+        self.passes.append([len(tokens) for tokens in batch])
+        if any(ord("!") in tokens for tokens in batch):
+            raise ValueError("no exclamation marks")
+        return np.array([[len(tokens), tokens[0], 0] for tokens in batch], np.float32)
+
+
+@pytest.fixture
+def engine() -> CountingEngine:
+    return CountingEngine()
+
+
+@pytest.fixture
+def batcher(engine: CountingEngine) -> Batcher:
+    return Batcher(engine, token_budget=64)
+
+
+def expected(texts: Sequence[str]) -> list[list[float]]:
+    return [[len(text), ord(text[0]), 0] for text in texts]
+
+
+def test_every_caller_gets_its_own_answers_in_order(batcher: Batcher) -> None:
+    calls = [[chr(97 + caller % 26) * (1 + (caller * row) % 30) for row in range(caller % 7)] for caller in range(200)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda texts: batcher.submit(texts, Lane.interactive).result(10), calls))
+    assert [answer.tolist() for answer in answers] == [expected(texts) for texts in calls]
+
+
+def test_what_waits_is_merged_within_the_token_budget(engine: CountingEngine, batcher: Batcher) -> None:
+    engine.gate.clear()
+    first = batcher.submit(["x"], Lane.interactive)
+    assert engine.entered.acquire(timeout=10)
+    others = [batcher.submit([letter * 8], Lane.interactive) for letter in "abcdefghij"]
+    engine.gate.set()
+    wait([first, *others], 10)
+    assert engine.passes == [[1], [8] * 8, [8] * 2]
+
+
+def test_texts_of_similar_length_travel_together(engine: CountingEngine, batcher: Batcher) -> None:
+    engine.gate.clear()
+    first = batcher.submit(["x"], Lane.bulk)
+    assert engine.entered.acquire(timeout=10)
+    other = batcher.submit(["a" * 30, "b" * 2, "c" * 29, "d" * 3, "e" * 2, "f" * 30], Lane.bulk)
+    engine.gate.set()
+    assert other.result(10).tolist() == expected(["a" * 30, "b" * 2, "c" * 29, "d" * 3, "e" * 2, "f" * 30])
+    assert first.result(10) is not None
+    assert max(max(lengths) * len(lengths) for lengths in engine.passes) <= 64
+    assert sorted(map(sorted, engine.passes)) == [[1], [2, 2, 3], [29, 30], [30]]
+
+
+def test_a_text_longer_than_the_budget_is_scored_alone(batcher: Batcher) -> None:
+    assert batcher.submit(["y" * 500, "z"], Lane.bulk).result(10).tolist() == expected(["y" * 500, "z"])
+
+
+def test_an_interactive_request_overtakes_waiting_bulk_work(engine: CountingEngine, batcher: Batcher) -> None:
+    engine.gate.clear()
+    bulk = batcher.submit(["b" * 60] * 5, Lane.bulk)
+    assert engine.entered.acquire(timeout=10)
+    urgent = batcher.submit(["u" * 7], Lane.interactive)
+    engine.gate.set()
+    wait([bulk, urgent], 10)
+    assert engine.passes[:2] == [[60], [7]]
+
+
+def test_bulk_work_is_not_starved_by_interactive_requests(engine: CountingEngine, batcher: Batcher) -> None:
+    engine.gate.clear()
+    first = batcher.submit(["x"], Lane.interactive)
+    assert engine.entered.acquire(timeout=10)
+    urgent = batcher.submit(["u" * 60] * 10, Lane.interactive)
+    bulk = batcher.submit(["b" * 61], Lane.bulk)
+    engine.gate.set()
+    wait([first, urgent, bulk], 10)
+    assert engine.passes.index([61]) == 4
+
+
+def test_a_failing_request_does_not_touch_its_batch_mates(engine: CountingEngine, batcher: Batcher) -> None:
+    engine.gate.clear()
+    first = batcher.submit(["x"], Lane.interactive)
+    assert engine.entered.acquire(timeout=10)
+    good = batcher.submit(["fine", "well"], Lane.interactive)
+    bad = batcher.submit(["oh no!"], Lane.interactive)
+    engine.gate.set()
+    assert good.result(10).tolist() == expected(["fine", "well"])
+    with pytest.raises(ScoringFailed, match="exclamation"):
+        bad.result(10)
+    assert first.result(10).shape == (1, 3)
+
+
+def test_a_cancelled_request_is_left_out(engine: CountingEngine, batcher: Batcher) -> None:
+    engine.gate.clear()
+    first = batcher.submit(["x"], Lane.interactive)
+    assert engine.entered.acquire(timeout=10)
+    gone = batcher.submit(["gone"], Lane.interactive)
+    assert gone.cancel()
+    last = batcher.submit(["stay"], Lane.interactive)
+    engine.gate.set()
+    wait([first, last], 10)
+    assert engine.passes == [[1], [4]]
+
+
+def test_no_texts_need_no_pass(engine: CountingEngine, batcher: Batcher) -> None:
+    assert batcher.submit([], Lane.interactive).result(0).shape == (0, 3)
+    assert engine.passes == []
+
+
+def test_closing_finishes_what_waits_and_takes_no_more(engine: CountingEngine, batcher: Batcher) -> None:
+    answers = [batcher.submit([letter * 9] * 9, Lane.bulk) for letter in "abc"]
+    batcher.close()
+    assert all(answer.done() for answer in answers)
+    assert not batcher.alive
+    with pytest.raises(ScoringFailed, match="stopping"):
+        batcher.submit(["late"], Lane.bulk)
+
+
+def test_a_long_pass_shows_as_busy(engine: CountingEngine, batcher: Batcher) -> None:
+    engine.gate.clear()
+    answer = batcher.submit(["slow"], Lane.interactive)
+    assert engine.entered.acquire(timeout=10)
+    assert batcher.busy_s() > 0
+    engine.gate.set()
+    answer.result(10)
+    batcher.close()
+    assert batcher.busy_s() == 0

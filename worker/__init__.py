@@ -1,0 +1,1 @@
+"""What machines do: the Celery app, thin tasks, wiring."""

@@ -1,0 +1,48 @@
+"""Celery's settings; `worker.app` loads this module when they are first needed. Why: docs/architecture.md."""
+
+import ssl
+
+from beat_schedule import TIMETABLE
+from overheard.settings import Settings
+from worker import names
+
+_settings = Settings.load()
+
+broker_url = result_backend = _settings.broker_url
+if broker_url.startswith("rediss://"):  # a bare rediss:// does not verify certificates
+    broker_use_ssl = redis_backend_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+
+include = ["worker.tasks.score", "worker.tasks.jobs"]
+task_routes = {task: {"queue": queue} for task, queue in names.QUEUES.items()}
+task_default_queue = names.IO
+accept_content = ["json"]
+task_acks_late = True
+task_ignore_result = True  # tasks that report do it themselves, by `worker.report`: a publisher would subscribe
+result_expires = 86_400
+
+worker_prefetch_multiplier = 1
+worker_send_task_events = True
+task_send_sent_event = True
+worker_hijack_root_logger = False
+worker_enable_remote_control = True
+worker_cancel_long_running_tasks_on_connection_loss = False
+
+broker_transport_options = {
+    "socket_timeout": 10,  # none by default: a dead server would hold its clients for ever
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 15,
+}
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+broker_channel_error_retry = True  # ReadOnlyError, OutOfMemory
+redis_socket_timeout = 10
+redis_socket_connect_timeout = 5
+redis_retry_on_timeout = True
+
+beat_scheduler = "redbeat.RedBeatScheduler"
+beat_schedule = TIMETABLE
+beat_max_loop_interval = 5
+redbeat_redis_url = broker_url
+redbeat_key_prefix = "overheard:redbeat:"
+redbeat_lock_timeout = 30

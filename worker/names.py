@@ -1,0 +1,24 @@
+"""Task, queue and Redis key names: all that the API needs to know of the workers."""
+
+SCORE_TEXTS = "score.texts"
+SCORE_JOB = "score.job"
+REAP_JOBS = "jobs.reap"
+PURGE_JOBS = "jobs.purge"
+
+SCORING = "scoring"
+SCORING_BULK = "scoring.bulk"
+IO = "io"
+
+QUEUES = {SCORE_TEXTS: SCORING, SCORE_JOB: SCORING_BULK, REAP_JOBS: IO, PURGE_JOBS: IO}
+
+HEARTBEATS = "overheard:heartbeats"
+"""Hash: worker's node name -> JSON {"at": server time in s, "model": version}."""
+HEARTBEAT_MAX_AGE_S = 10
+
+REDELIVERIES = "overheard:redeliveries"
+"""Counter: scoring messages that came a second time because their first worker never acknowledged them."""
+
+
+def replies(process: str) -> str:
+    """The list on which an API process waits for answers."""
+    return f"overheard:replies:{process}"
