@@ -14,6 +14,7 @@ import numpy as np
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
+from sqlalchemy.exc import IntegrityError
 
 from api import metrics
 from api.workers import Heartbeat, living
@@ -100,19 +101,31 @@ class Desk:
         request_hash: str,
     ) -> Job:
         """Keep what is unanswered as a job, committed before its message is sent: the reaper replaces a lost one."""
-        with self._database.write() as session:
-            job = parts.add_job(
-                session,
-                cut,
-                answers,
-                owner=owner,
-                idempotency_key=idempotency_key,
-                request_hash=request_hash,
-                now=datetime.now(UTC),
-                lease_s=self._settings.lease_s,
-            )
+        try:
+            with self._database.write() as session:
+                job = parts.add_job(
+                    session,
+                    cut,
+                    answers,
+                    owner=owner,
+                    idempotency_key=idempotency_key,
+                    request_hash=request_hash,
+                    now=datetime.now(UTC),
+                    lease_s=self._settings.lease_s,
+                )
+        except IntegrityError:  # the same call, sent twice at once: the other one was first
+            if not (made := self.made_before(owner, idempotency_key, request_hash)):
+                raise
+            return made
         self.resume(job)
         return job
+
+    def made_before(self, owner: str, idempotency_key: str | None, request_hash: str) -> Job | None:
+        """The job that this very call made when it was first sent. Raises Conflict for another call under its key."""
+        if idempotency_key is None:
+            return None
+        with self._database.read() as session:
+            return jobs.by_idempotency_key(session, owner, idempotency_key, request_hash)
 
     def resume(self, job: Job) -> None:
         """Tell the workers that the job has work. It is in the database, so an unreachable Redis only delays it."""

@@ -12,7 +12,7 @@ from api import metrics
 from api.auth import requires
 from api.schemas import SECURED, Accepted, Problem
 from api.services import services
-from overheard.store import jobs, parts
+from overheard.store import parts
 from overheard.store.keys import Role
 from overheard.store.parts import Answer
 from overheard.store.tables import Job
@@ -30,7 +30,7 @@ def _whole(message: object) -> object:
     return message
 
 
-Message = Annotated[str, BeforeValidator(_whole), Field(max_length=MAX_CHARS)]
+Message = Annotated[str, Field(max_length=MAX_CHARS), BeforeValidator(_whole)]
 
 
 class Messages(BaseModel):
@@ -82,19 +82,18 @@ blueprint = APIBlueprint(
 def infer(body: Messages, query: Wait, header: IdempotencyKey) -> Response:
     asynchronous = "respond-async" in request.headers.get("Prefer", "") or query.wait == 0
     request_hash = hashlib.sha256(json.dumps(body.messages).encode()).hexdigest()
-    if (key := header.idempotency_key) and (job := _made_before(key, request_hash)):
+    desk, key = services().desk, header.idempotency_key
+    if job := desk.made_before(g.owner, key, request_hash):
         return _accepted(job)
     cut = parts.cut(body.messages)
     answers: list[Answer | None] = [None] * len(cut)
     if not asynchronous:
-        answers = services().desk.score(cut, query.wait or services().settings.wait_s)
+        answers = desk.score(cut, query.wait or services().settings.wait_s)
         known = [answer for answer in answers if answer]
         if len(known) == len(cut):
             metrics.MESSAGES.inc(len(body.messages))
             return scored(known)
-    return _accepted(
-        services().desk.add_job(cut, answers, owner=g.owner, idempotency_key=key, request_hash=request_hash)
-    )
+    return _accepted(desk.add_job(cut, answers, owner=g.owner, idempotency_key=key, request_hash=request_hash))
 
 
 def scored(answers: list[Answer]) -> Response:
@@ -107,11 +106,6 @@ def scored(answers: list[Answer]) -> Response:
     response = jsonify(rows)
     response.headers["Overheard-Model"] = ", ".join(dict.fromkeys(answer.model for answer in answers))
     return response
-
-
-def _made_before(key: str, request_hash: str) -> Job | None:
-    with services().database.read() as session:
-        return jobs.by_idempotency_key(session, g.owner, key, request_hash)
 
 
 def _accepted(job: Job) -> Response:

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
@@ -47,6 +45,9 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 
 def migrate(url: str, revision: str = "head") -> None:
     """Bring the tables to `revision`, one process at a time. Raises StackError when the database can't be used."""
+    from alembic import command  # a tenth of a second that only this function needs
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = Database(url).engine

@@ -58,7 +58,8 @@ def page(session: Session, state: str | None, after: tuple[datetime, str] | None
 
 
 def counts(session: Session) -> dict[str, int]:
-    return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+    rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
+    return dict(rows.all())
 
 
 def note(session: Session, job_id: str, now: datetime, line: str) -> None:

@@ -1,0 +1,118 @@
+"""Who may do what, what is open to all, and what programs and people find there."""
+
+import time
+
+import httpx2
+import pytest
+
+from tests.stack import RunningStack
+
+KEYED = ["/jobs", "/metrics", "/openapi/swagger", "/openapi/openapi.json", "/keys", "/", "/nowhere"]
+
+
+@pytest.mark.parametrize("path", KEYED)
+def test_without_a_key_every_door_but_health_is_closed(stack: RunningStack, path: str) -> None:
+    with stack.new_client(None) as stranger:
+        answer = stranger.get(path)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_wrong_key_is_refused(stack: RunningStack) -> None:
+    for key in ("wrong", stack.key + "x", stack.key.swapcase(), "ключ"):
+        answer = httpx2.get(f"{stack.url}/jobs", headers={"Authorization": f"Bearer {key}".encode()}, trust_env=False)
+        assert answer.status_code == 401
+
+
+def test_the_key_also_opens_as_a_password(stack: RunningStack) -> None:
+    assert httpx2.get(f"{stack.url}/jobs", auth=("anybody", stack.key), trust_env=False).status_code == 200
+
+
+def test_each_role_may_do_what_it_says_and_no_more(stack: RunningStack) -> None:
+    job_id = stack.infer(["x"], headers={"Prefer": "respond-async"}).json()["job_id"]
+    allowed = {}
+    for role in ("viewer", "labeller", "operator", "admin"):
+        made = stack.client.post("/keys", json={"name": f"a {role}", "role": role})
+        assert made.status_code == 201
+        with stack.new_client(made.json()["key"]) as client:
+            answers = {
+                "look": client.get("/jobs"),
+                "score": client.post("/inference", json={"messages": ["x"]}),
+                "retry": client.post(f"/jobs/{job_id}/retry"),
+                "keys": client.get("/keys"),
+            }
+        allowed[role] = [name for name, answer in answers.items() if answer.status_code != 403]
+    assert allowed == {
+        "viewer": ["look", "score"],
+        "labeller": ["look", "score"],
+        "operator": ["look", "score", "retry"],
+        "admin": ["look", "score", "retry", "keys"],
+    }
+
+
+def test_a_revoked_key_opens_nothing(stack: RunningStack) -> None:
+    made = stack.client.post("/keys", json={"name": "short", "role": "viewer"}).json()
+    assert made["id"] in [key["id"] for key in stack.client.get("/keys").json()]
+    assert made["key"] not in stack.client.get("/keys").text
+    assert stack.client.delete(f"/keys/{made['id']}").status_code == 204
+    with stack.new_client(made["key"]) as client:
+        assert client.get("/jobs").status_code == 401
+    assert stack.client.delete("/keys/unknown").status_code == 404
+
+
+def test_another_sites_page_can_not_use_a_remembered_password(stack: RunningStack) -> None:
+    answer = stack.infer(["x"], headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+
+
+def test_health_is_open_and_names_the_model(stack: RunningStack) -> None:
+    with stack.new_client(None) as stranger:
+        assert stranger.get("/health/live").status_code == 200
+        ready = stranger.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["checks"] == {"database": "ok", "redis": "ok", "worker": "ok"}
+    assert ready.json()["models"] == [stack.infer(["x"]).headers["Overheard-Model"]]
+
+
+def test_metrics_count_messages_requests_and_workers(stack: RunningStack) -> None:
+    before = stack.metric("overheard_messages_total")
+    stack.infer(["a", "b", "c"])
+    assert stack.metric("overheard_messages_total") == before + 3
+    text = stack.client.get("/metrics").text
+    assert 'overheard_http_request_seconds_count{method="POST",route="/inference",status="200"}' in text
+    assert "overheard_worker_heartbeat_age_seconds{" in text
+    assert 'overheard_queue_messages{queue="scoring"}' in text
+
+
+def test_the_documentation_needs_no_other_server(stack: RunningStack) -> None:
+    page = stack.client.get("/openapi/swagger")
+    assert page.status_code == 200
+    assert "https://" not in page.text.replace("http://www.w3.org", "")
+    spec = stack.client.get("/openapi/openapi.json").json()
+    assert {"/inference", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/health/ready", "/metrics"} <= set(
+        spec["paths"]
+    )
+    assert set(spec["paths"]["/inference"]) == {"post", "patch"}
+
+
+def test_an_unknown_path_and_a_wrong_method_are_problems_too(stack: RunningStack) -> None:
+    unknown, wrong = stack.client.get("/nowhere"), stack.client.put("/inference", json={})
+    assert (unknown.status_code, wrong.status_code) == (404, 405)
+    assert "POST" in wrong.headers["Allow"]
+    assert {a.headers["Content-Type"] for a in (unknown, wrong)} == {"application/problem+json"}
+
+
+def test_flower_shows_workers_and_tasks_but_never_a_text(stack: RunningStack) -> None:
+    stack.infer(["mahogany umbrella"] * 3)
+    job_id = stack.infer(["mahogany umbrella"], headers={"Prefer": "respond-async"}).json()["job_id"]
+    flower = f"http://127.0.0.1:{stack.flower_port}"
+    assert httpx2.get(f"{flower}/api/tasks", trust_env=False).status_code == 401
+    with httpx2.Client(base_url=flower, auth=("admin", stack.key), trust_env=False) as client:
+        deadline = time.monotonic() + 20
+        while job_id not in (tasks := client.get("/api/tasks").json()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert tasks[job_id]["name"] == "score.job"
+        pages = [client.get(path).text for path in ("/api/tasks", "/api/workers", f"/task/{job_id}", "/tasks")]
+    assert "[3 messages]" in pages[0]
+    assert not any("mahogany" in page for page in pages)

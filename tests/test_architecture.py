@@ -1,0 +1,55 @@
+"""The shape of the house: what may import what, and how light the light parts are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HEAVY = ("torch", "transformers", "onnxruntime", "mlflow", "datasets")
+ROOT = Path(__file__).parent.parent
+
+
+def imported_by(statement: str) -> tuple[set[str], float]:
+    """Names of the modules that a fresh interpreter holds after `statement`, and the CPU seconds that it took."""
+    script = f"import sys, time; t = time.process_time(); {statement}; print(time.process_time() - t, *sys.modules)"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    seconds, *modules = output.split()
+    return set(modules), float(seconds)
+
+
+def test_the_import_contracts_hold() -> None:
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_importing_the_api_brings_no_model_and_no_task() -> None:
+    modules, _ = imported_by("import api.app")
+    assert not modules.intersection(HEAVY)
+    assert not any(module.startswith("worker.tasks") for module in modules)
+
+
+def test_importing_the_api_takes_under_a_second() -> None:
+    assert min(imported_by("import api.app")[1] for _ in range(5)) < 1
+
+
+def test_the_timetable_and_the_celery_app_import_no_task() -> None:
+    modules, _ = imported_by("import beat_schedule, worker.app")
+    assert not any(module.startswith("worker.tasks") for module in modules)
+    assert not modules.intersection(HEAVY)
+
+
+def test_a_scoring_worker_imports_no_torch_and_no_mlflow() -> None:
+    modules, _ = imported_by("import worker.context, worker.tasks.score, worker.tasks.jobs")
+    assert "onnxruntime" in modules
+    assert not modules.intersection({"torch", "transformers", "mlflow", "datasets"})
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {
+        path.relative_to(ROOT)
+        for folder in ("api", "worker", "overheard")
+        for path in (ROOT / folder).rglob("*.py")
+        if "os.environ" in (text := path.read_text()) or "os.getenv" in text
+    }
+    assert readers == {Path("overheard/settings.py")}
