@@ -49,7 +49,7 @@ class RunningStack:
         self.output = home.with_name(home.name + ".out")
 
     def __enter__(self) -> Self:
-        with self.output.open("a") as output:
+        with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 self.arguments, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
