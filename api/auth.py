@@ -14,7 +14,7 @@ from overheard.store.keys import Role
 
 P = ParamSpec("P")
 R = TypeVar("R")
-CHALLENGE = 'Bearer realm="overheard", Basic realm="overheard: any name, the key as password", charset="UTF-8"'
+CHALLENGES = ('Basic realm="overheard", charset="UTF-8"', 'Bearer realm="overheard"')
 OPEN = "/health/"
 
 
@@ -47,7 +47,7 @@ def _identify(secret: str) -> tuple[str, Role]:
 
 def _unauthorized(reason: str) -> Unauthorized:
     error = Unauthorized(reason)
-    error.get_headers = lambda *_: [("WWW-Authenticate", CHALLENGE)]  # type: ignore[method-assign]
+    error.get_headers = lambda *_: [("WWW-Authenticate", challenge) for challenge in CHALLENGES]  # type: ignore[method-assign]
     return error
 
 

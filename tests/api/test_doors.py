@@ -17,7 +17,7 @@ def test_without_a_key_every_door_but_health_is_closed(stack: RunningStack, path
     with stack.new_client(None) as stranger:
         answer = stranger.get(path)
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert [challenge.split()[0] for challenge in answer.headers.get_list("WWW-Authenticate")] == ["Basic", "Bearer"]
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
