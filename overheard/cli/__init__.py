@@ -25,6 +25,9 @@ def main() -> None:
     """Run the command line: an error of ours is one line on stderr and exit status 1, never a traceback."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        print(f"overheard: {error.name} is not installed: pip install 'overheard[local]'", file=sys.stderr)
+        sys.exit(1)
     except OverheardError as error:
         print(f"overheard: {error}", file=sys.stderr)
         sys.exit(1)

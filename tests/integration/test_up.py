@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from overheard.errors import StackError
+from overheard.stack import resp
 from tests.stack import OVERHEARD, RunningStack, eventually
 
 STOP_S = 30
@@ -201,3 +203,31 @@ def test_a_broken_state_folder_is_one_clear_line(tmp_path: Path, damage: Callabl
     damage(stack.home)
     assert str(parent) in failed_start(stack).stderr
     assert stack.processes() == []
+
+
+def test_redis_is_asked_with_its_password_and_refuses_another(stack: RunningStack) -> None:
+    facts = resp.info(stack.redis_url)
+    assert resp.version(facts) >= resp.OLDEST
+    assert facts["maxmemory_policy"] == "noeviction"
+    assert facts["aof_enabled"] == "1"
+    with pytest.raises(StackError, match="WRONGPASS"):
+        resp.info(stack.redis_url.replace("redis://:", "redis://:x"))
+
+
+def test_a_stack_outlives_the_pipe_that_it_reports_to(tmp_path: Path) -> None:
+    stack = RunningStack(tmp_path / "home")
+    with subprocess.Popen(stack.arguments, env=stack.environment, stdout=subprocess.PIPE, start_new_session=True) as up:
+        assert up.stdout
+        up.stdout.readline()
+        up.stdout.close()
+        eventually(lambda: is_ready(stack), 120)
+        up.terminate()
+    assert up.returncode == 0
+    assert stack.processes() == []
+
+
+def is_ready(stack: RunningStack) -> bool:
+    try:
+        return httpx2.get(f"{stack.url}/health/ready", trust_env=False).status_code == 200
+    except httpx2.HTTPError:
+        return False
