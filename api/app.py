@@ -15,12 +15,12 @@ from api.metrics import watch
 from api.routes import health, inference, jobs, keys, metrics
 from api.services import Services
 from overheard import __version__
+from overheard.limits import MAX_BODY_BYTES
 from overheard.settings import Settings
 from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
 from worker.app import app as celery
 
-MAX_BODY_BYTES = 10_000_000
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "basic": {"type": "http", "scheme": "basic", "description": "any name, the key as password"},

@@ -12,13 +12,12 @@ from api import metrics
 from api.auth import requires
 from api.schemas import SECURED, Accepted, Problem
 from api.services import services
+from overheard.limits import MAX_MESSAGE_CHARS, MAX_MESSAGES
 from overheard.store import parts
 from overheard.store.keys import Role
 from overheard.store.parts import Answer
 from overheard.store.tables import Job
 
-MAX_MESSAGES = 10_000
-MAX_CHARS = 25_000  # X's longest post
 MAX_WAIT_S = 300
 COLUMNS = ("negative", "neutral", "positive")
 
@@ -30,7 +29,7 @@ def _whole(message: object) -> object:
     return message
 
 
-Message = Annotated[str, Field(max_length=MAX_CHARS), BeforeValidator(_whole)]
+Message = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS), BeforeValidator(_whole)]
 
 
 class Messages(BaseModel):

@@ -191,7 +191,9 @@ def posts(tmp_path) -> Path:
 
 
 def run(*args: object, **environment: str) -> Result:
-    return CliRunner().invoke(app, [str(arg) for arg in args], env=environment)
+    """With nothing of this machine's own stack: what is not given is unset."""
+    unset = {"OVERHEARD_HOME": "/nowhere", "OVERHEARD_API_URL": "", "OVERHEARD_API_KEY": ""}
+    return CliRunner().invoke(app, [str(arg) for arg in args], env={**unset, **environment})
 
 
 def error_of(result: Result) -> str:
