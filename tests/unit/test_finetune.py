@@ -1,3 +1,4 @@
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,20 @@ pytest.importorskip("torch", reason="training is not installed")
 
 MOODS = (("awful", "broken", "rude"), ("parcel", "tuesday", "street"), ("lovely", "superb", "kind"))
 FILLERS = ("the", "a", "phone", "is", "was", "here", "shop")
-RECIPE = Recipe(epochs=24, batch_size=16, learning_rate=3e-3, average_decay=0.9, max_tokens=16, seed=1)
+RECIPE = Recipe(
+    epochs=24,
+    batch_size=16,
+    learning_rate=3e-3,
+    layer_decay=1.0,
+    freezes_words=False,
+    label_smoothing=0.05,
+    dropout=0.1,
+    word_dropout=0.0,
+    average_decay=0.9,
+    prior_shift=0.0,
+    max_tokens=16,
+    seed=1,
+)
 
 
 def toy_rows(count: int, seed: int) -> Rows:
@@ -48,7 +62,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=32,
+        max_position_embeddings=128,
         initializer_range=0.2,
     )
     transformers.set_seed(0)
@@ -84,7 +98,7 @@ def test_a_model_learns_which_words_decide(base: str, tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_model(base: str, tmp_path: Path) -> None:
     from overheard.training.finetune import finetune
 
-    rows, recipe = toy_rows(63, seed=1), Recipe(epochs=1, batch_size=8, word_dropout=0.2)
+    rows, recipe = toy_rows(63, seed=1), replace(RECIPE, epochs=1, word_dropout=0.2)
 
     first, second = (finetune(base, rows, tmp_path / name, recipe).directory for name in ("a", "b"))
 
@@ -98,13 +112,61 @@ def test_a_rare_class_is_found_more_often_with_a_shifted_prior(base: str, tmp_pa
     labels = tuple(noise.choices((0, 1, 2), weights=(1, 5, 4), k=200))
     rows = Rows(tuple("the phone is here" for _ in labels), labels)  # the text says nothing: only the prior is learned
 
-    recipe = Recipe(epochs=6, learning_rate=3e-3)
+    recipe = replace(RECIPE, epochs=6)
     plain = finetune(base, rows, tmp_path / "plain", recipe).directory
     shifted = finetune(base, rows, tmp_path / "shifted", replace(recipe, prior_shift=1.0)).directory
 
     gap, level = (np.ptp(predict(directory, rows).mean(axis=0)) for directory in (plain, shifted))
     assert gap > 1.0
     assert level < 0.5
+
+
+def test_frozen_words_keep_their_embeddings(base: str, tmp_path: Path) -> None:
+    from overheard.training.finetune import finetune
+
+    rows = toy_rows(60, seed=1)
+    moved, kept = (
+        finetune(base, rows, tmp_path / str(freezes), replace(RECIPE, epochs=1, freezes_words=freezes)).directory
+        for freezes in (False, True)
+    )
+
+    before = transformers.AutoModel.from_pretrained(base).get_input_embeddings().weight
+    assert transformers.AutoModel.from_pretrained(kept).get_input_embeddings().weight.equal(before)
+    assert not transformers.AutoModel.from_pretrained(moved).get_input_embeddings().weight.equal(before)
+
+
+def test_the_command_makes_a_bundle_that_scores(base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from overheard.scoring.onnx import OnnxEngine
+    from overheard.training.starter import main
+
+    rows = toy_rows(1300, seed=1)
+    lines = [json.dumps({"text": text, "label": label}) for text, label in zip(rows.texts, rows.labels, strict=True)]
+    copies = [
+        *sorted(lines, key=len)[-5:],
+        *[json.dumps({"text": f"{row} lovely {row} times", "label": row % 3}) for row in range(60)],
+    ]
+    (tmp_path / "test.jsonl").write_text("\n".join(copies), encoding="utf-8")
+    data, out = tmp_path / "rows.jsonl", tmp_path / "bundle"
+    data.write_text("\n".join(lines), encoding="utf-8")
+    out.mkdir()
+    (out / "README.md").write_text("the card", encoding="utf-8")
+
+    status = main(["--data", str(data), "--base", base, "--out", str(out), "--test", str(tmp_path / "test.jsonl")])
+
+    assert status == 0
+    assert OnnxEngine(out, threads=1).score(["the shop is lovely"]).shape == (1, 3)
+    assert (out / "README.md").read_text(encoding="utf-8") == "the card"
+    metrics = json.loads(capsys.readouterr().out)["metrics"]
+    assert metrics["rows"] == 1234
+    assert metrics["held_out"]["n"] == 66
+    assert metrics["test"]["n"] == metrics["test_float"]["n"] == 60
+
+
+def test_the_command_says_what_it_can_not_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from overheard.training.starter import main
+
+    assert main(["--data", str(tmp_path / "no.csv"), "--base", "x", "--out", str(tmp_path / "out")]) == 1
+    assert "no.csv: there is no such file" in capsys.readouterr().err
 
 
 def test_progress_can_stop_the_training(base: str, tmp_path: Path) -> None:

@@ -1,0 +1,31 @@
+"""What a text looks like before it is tokenised."""
+
+from typing import Final
+
+_CONTROLS: Final = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if not chr(code).isspace()}
+
+
+def clean(text: str) -> str:
+    """The text as the models were trained to read it: mentions as `@user`, links as `http`, single spaces.
+
+    Never raises: surrogate pairs are joined, lone surrogates become U+FFFD, control characters are dropped.
+    Source of the masking: CardiffNLP, TweetEval (Barbieri et al., Findings of EMNLP 2020).
+    """
+    if not text.isprintable():
+        text = _repair(text)
+    words = text.split()
+    if "@" in text or "http" in text:
+        words = [_mask(word) for word in words]
+    return " ".join(words)
+
+
+def _mask(word: str) -> str:
+    if word.startswith("@") and len(word) > 1:
+        return "@user"
+    return "http" if word.startswith("http") else word
+
+
+def _repair(text: str) -> str:
+    """UTF-16 is where lone surrogates come from, so that is where pairs join and the rest is replaced."""
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.translate(_CONTROLS)
