@@ -18,8 +18,10 @@ IO_THREADS = 4
 def ml() -> None:
     """Scores texts: loads the model, then takes messages on threads that all feed one batcher."""
     batcher = context.batcher()
-    heart = Heart(context.get().redis, f"ml@{os.uname().nodename}:{os.getpid()}", batcher)
+    heart = Heart(context.get().redis, f"ml@{os.uname().nodename}", batcher)
     heart.start()
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines per task that nobody reads at this rate
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         _work("ml", [names.SCORING, names.SCORING_BULK], ML_THREADS, context.get().settings.visibility_s)
     finally:

@@ -13,6 +13,7 @@ from api.auth import requires
 from api.schemas import SECURED, Accepted, Problem
 from api.services import services
 from overheard.limits import MAX_MESSAGE_CHARS, MAX_MESSAGES
+from overheard.scoring.text import whole
 from overheard.store import parts
 from overheard.store.keys import Role
 from overheard.store.parts import Answer
@@ -23,10 +24,8 @@ COLUMNS = ("negative", "neutral", "positive")
 
 
 def _whole(message: object) -> object:
-    """Lone surrogates (JavaScript cuts emoji in half) become U+FFFD: such a post is scored, not refused."""
-    if isinstance(message, str) and not message.isascii():
-        return message.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return message
+    """JavaScript cuts emoji in half: such a post is scored, not refused."""
+    return whole(message) if isinstance(message, str) and not message.isascii() else message
 
 
 Message = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS), BeforeValidator(_whole)]

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from overheard.errors import DataError
 from overheard.rows.base import CHUNK_ROWS, JSON_TEXT, Rows, is_json, lines, values
+from overheard.scoring.text import whole
 
 TYPES: Final = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
@@ -67,8 +68,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line, parse_constant=lambda _: None)
             if "\\ud" in line.lower():  # half of a surrogate pair, escaped, would be no Unicode text
-                whole = json.dumps(row, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-                row = json.loads(whole.decode("utf-16-le", "replace"))
+                row = json.loads(whole(json.dumps(row, ensure_ascii=False)))
         except (ValueError, RecursionError) as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else error
             raise DataError(f"{path}: line {number} is not valid JSON: {reason}") from None

@@ -12,7 +12,7 @@ def clean(text: str) -> str:
     Source of the masking: CardiffNLP, TweetEval (Barbieri et al., Findings of EMNLP 2020).
     """
     if not text.isprintable():
-        text = _repair(text)
+        text = whole(text).translate(_CONTROLS)
     words = text.split()
     if "@" in text or "http" in text:
         words = [_mask(word) for word in words]
@@ -25,7 +25,6 @@ def _mask(word: str) -> str:
     return "http" if word.startswith("http") else word
 
 
-def _repair(text: str) -> str:
-    """UTF-16 is where lone surrogates come from, so that is where pairs join and the rest is replaced."""
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.translate(_CONTROLS)
+def whole(text: str) -> str:
+    """Surrogate pairs joined, lone ones replaced by U+FFFD: UTF-16, where they come from, is where that is simple."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
