@@ -13,6 +13,7 @@ from api.auth import requires
 from api.schemas import SECURED, Accepted, Problem
 from api.services import services
 from overheard.limits import MAX_MESSAGE_CHARS, MAX_MESSAGES
+from overheard.scoring.bundle import LABELS
 from overheard.scoring.text import whole
 from overheard.store import parts
 from overheard.store.keys import Role
@@ -20,7 +21,6 @@ from overheard.store.parts import Answer
 from overheard.store.tables import Job
 
 MAX_WAIT_S = 300
-COLUMNS = ("negative", "neutral", "positive")
 
 
 def _whole(message: object) -> object:
@@ -79,9 +79,8 @@ blueprint = APIBlueprint(
 @requires(Role.viewer)
 def infer(body: Messages, query: Wait, header: IdempotencyKey) -> Response:
     asynchronous = "respond-async" in request.headers.get("Prefer", "") or query.wait == 0
-    request_hash = hashlib.sha256(json.dumps(body.messages).encode()).hexdigest()
     desk, key = services().desk, header.idempotency_key
-    if job := desk.made_before(g.owner, key, request_hash):
+    if key and (job := desk.made_before(g.owner, key, _hash(body))):
         return _accepted(job)
     cut = parts.cut(body.messages)
     answers: list[Answer | None] = [None] * len(cut)
@@ -91,19 +90,24 @@ def infer(body: Messages, query: Wait, header: IdempotencyKey) -> Response:
         if len(known) == len(cut):
             metrics.MESSAGES.inc(len(body.messages))
             return scored(known)
-    return _accepted(desk.add_job(cut, answers, owner=g.owner, idempotency_key=key, request_hash=request_hash))
+    return _accepted(desk.add_job(cut, answers, owner=g.owner, idempotency_key=key, request_hash=_hash(body)))
 
 
 def scored(answers: list[Answer]) -> Response:
     """One object per message; the header names the model versions that made them."""
     rows = [
-        dict(zip(COLUMNS, row, strict=True))
+        dict(zip(LABELS, row, strict=True))
         for answer in answers
         for row in answer.scores.astype(float).round(6).tolist()
     ]
     response = jsonify(rows)
     response.headers["Overheard-Model"] = ", ".join(dict.fromkeys(answer.model for answer in answers))
     return response
+
+
+def _hash(body: Messages) -> str:
+    """Tells one request from another under the same Idempotency-Key."""
+    return hashlib.sha256(json.dumps(body.messages).encode()).hexdigest()
 
 
 def _accepted(job: Job) -> Response:

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from overheard.demo import DemoPost
 from overheard.errors import StackError
+from overheard.scoring.bundle import LABELS
 
 WAIT_S = 30
 WORST = 3
 SHOWN_CHARS = 110
-CLASSES = ("negative", "neutral", "positive")
 
 Scores = dict[str, float]  # class name -> probability
 
@@ -42,10 +42,10 @@ def table(posts: Sequence[DemoPost], scores: Sequence[Scores]) -> Group:
     """A line per brand, then the posts that a brand would want to see first."""
     brands = Table(title="demo posts, scored through the queue", title_justify="left")
     brands.add_column("brand")
-    for heading in ("posts", *CLASSES):
+    for heading in ("posts", *LABELS):
         brands.add_column(heading, justify="right")
     for brand, rows in shares(posts, scores):
-        brands.add_row(Text(brand), str(rows["posts"]), *(f"{rows[name]:.0%}" for name in CLASSES))
+        brands.add_row(Text(brand), str(rows["posts"]), *(f"{rows[name]:.0%}" for name in LABELS))
     worst = Table(title="most negative", title_justify="left")
     worst.add_column("negative", justify="right", no_wrap=True)
     worst.add_column("brand", no_wrap=True)
@@ -65,6 +65,6 @@ def shares(posts: Sequence[DemoPost], scores: Sequence[Scores]) -> list[tuple[st
     result = []
     for brand, members in groupby(rows, key=lambda row: row[0].brand):
         found = [probabilities for _, probabilities in members]
-        means = {name: sum(p[name] for p in found) / len(found) for name in CLASSES}
+        means = {name: sum(p[name] for p in found) / len(found) for name in LABELS}
         result.append((brand, {"posts": len(found), **means}))
     return result

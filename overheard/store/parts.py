@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict
@@ -126,11 +126,6 @@ def give_back(session: Session, job_id: str, number: int, answer: Answer, now: d
         if job.done == job.total:
             jobs.finish(session, job, "succeeded", now)
     return job
-
-
-def unanswered(session: Session, job_id: str) -> int:
-    query = select(func.count()).where(Part.job_id == job_id, Part.scores.is_(None))
-    return session.scalar(query) or 0
 
 
 def result(session: Session, job_id: str) -> Answer:

@@ -51,25 +51,25 @@ def test_a_url_is_where_this_machine_reaches_the_server(host: str, url: str) -> 
     assert ports.url(host, 80) == url
 
 
-def test_a_whole_database_passes_and_a_cut_one_does_not(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    path = tmp_path / "overheard.db"
+def make_database(home: Path) -> Path:
+    """A database of some pages, with an index that can contradict its table."""
+    path = home / "overheard.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("CREATE TABLE t (x); CREATE INDEX i ON t (x);")
         connection.executemany("INSERT INTO t VALUES (?)", [(f"row {n}" * 20,) for n in range(5000)])
         connection.commit()
+    return path
+
+
+def test_a_whole_database_passes_and_a_cut_one_does_not(tmp_path: Path) -> None:
+    settings, path = Settings(home=tmp_path), make_database(tmp_path)
     assert [finding.level for finding in checks.databases(settings)] == ["ok"]
     path.write_bytes(path.read_bytes()[: 4096 * 10])
     assert [finding.level for finding in checks.databases(settings)] == ["problem"]
 
 
 def test_damage_inside_a_database_is_found_by_the_doctor(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    path = tmp_path / "overheard.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("CREATE TABLE t (x); CREATE INDEX i ON t (x);")
-        connection.executemany("INSERT INTO t VALUES (?)", [(f"row {n}" * 20,) for n in range(5000)])
-        connection.commit()
+    settings, path = Settings(home=tmp_path), make_database(tmp_path)
     damaged = bytearray(path.read_bytes())
     damaged[4096 * 5 : 4096 * 8] = b"\x07" * 4096 * 3
     path.write_bytes(damaged)
