@@ -1,13 +1,14 @@
 """Everything that the API sends to workers, and the answers that it waits for: the only file that sends messages."""
 
+import base64
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
@@ -17,8 +18,10 @@ from redis import Redis, RedisError
 from sqlalchemy.exc import IntegrityError
 
 from api import metrics
-from api.workers import Heartbeat, living
+from api.outbox import Outbox, Piece
+from api.workers import Crew
 from overheard.errors import ScoringFailed, ScoringUnavailable
+from overheard.scoring.lanes import Lane
 from overheard.settings import Settings
 from overheard.store import jobs, parts
 from overheard.store.database import Database
@@ -28,7 +31,8 @@ from worker import names
 
 PUBLISH_RETRIES = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 POLL_S = 0.5  # how soon a waiting request notices that the server is stopping
-BUSY_RETRY_S, DOWN_RETRY_S = 1, 5
+DOWN_RETRY_S = 5
+INTERACTIVE_TEXTS = 64  # a request with more is bulk work: it takes its time anyway, and others need not wait for it
 log = logging.getLogger(__name__)
 
 
@@ -36,13 +40,15 @@ class Desk:
     """Takes texts to the scoring workers. One per API process.
 
     Waiting requests get their answers by a reply list that one thread reads; work that outlives its request is a job
-    in the database. Scoring is pure, so a part that stays unanswered is simply sent again and the first reply wins.
+    in the database. Scoring is pure, so a piece that stays unanswered is simply sent again and the first reply wins.
     """
 
     def __init__(self, celery: Celery, database: Database, redis: Redis, settings: Settings) -> None:
         self._celery, self._database, self._redis, self._settings = celery, database, redis, settings
+        self.crew = Crew(redis)
         self._reply_to = names.replies(uuid4().hex)
-        self._waiting: dict[str, Future[Answer]] = {}
+        self._waiting: dict[str, Piece] = {}
+        self._outbox = Outbox(self._send_pieces, self.crew.count)
         self._waiters = threading.BoundedSemaphore(settings.max_waiters)
         self._listener: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -54,42 +60,55 @@ class Desk:
         Raises ScoringUnavailable when too many wait or no worker lives, ScoringFailed when a worker refused a part.
         """
         if not self._waiters.acquire(blocking=False):
-            raise ScoringUnavailable(f"{self._settings.max_waiters} requests are waiting already", BUSY_RETRY_S)
-        sent = {f"{uuid4()}": texts for texts in cut}
-        answers: dict[str, Future[Answer]] = {part_id: Future() for part_id in sent}
+            raise ScoringUnavailable(f"{self._settings.max_waiters} requests are waiting already", self._retry_after())
+        pieces = [Piece(texts, time.monotonic() + wait_s) for texts in cut]
         try:
             metrics.WAITING.inc()
-            self._waiting.update(answers)
+            self._waiting.update((piece.id, piece) for piece in pieces)
             self._listen()
-            self._await(sent, answers, time.monotonic() + wait_s)
-            return [answer.result() if answer.done() else None for answer in answers.values()]
+            self._await(pieces, time.monotonic() + wait_s)
+            return [piece.answer.result() if piece.answer.done() else None for piece in pieces]
         finally:
-            for part_id in sent:
-                self._waiting.pop(part_id, None)
+            for piece in pieces:
+                self._waiting.pop(piece.id, None)
+                piece.answer.cancel()  # what was not sent need not be
             metrics.WAITING.dec()
             self._waiters.release()
 
-    def _await(self, sent: dict[str, list[str]], answers: dict[str, Future[Answer]], deadline: float) -> None:
-        while (now := time.monotonic()) < deadline and not self.is_stopping():
-            unanswered = [part_id for part_id in sent if not answers[part_id].done()]
-            if not unanswered:
+    def _await(self, pieces: list[Piece], deadline: float) -> None:
+        is_small = len(pieces) == 1 and len(pieces[0].texts) <= INTERACTIVE_TEXTS
+        lane = Lane.interactive if is_small else Lane.bulk
+        answers = [piece.answer for piece in pieces]
+        self._check_crew()
+        self._outbox.add(lane, pieces)
+        while (left := deadline - time.monotonic()) > 0 and not self.is_stopping():
+            if not wait(answers, min(left, POLL_S)).not_done:
                 return
-            if not self.workers():
-                raise ScoringUnavailable("no scoring worker is running", DOWN_RETRY_S)
-            for part_id in unanswered:
-                self._send(names.SCORE_TEXTS, [sent[part_id], self._reply_to], part_id, deadline - now)
-            round_ends = min(deadline, now + self._settings.resend_s)
-            while (left := round_ends - time.monotonic()) > 0 and not self.is_stopping():
-                if not wait(answers.values(), min(left, POLL_S)).not_done:
-                    return
-            metrics.RESENT.inc(sum(not answer.done() for answer in answers.values()))
+            overdue = [piece for piece in pieces if self._is_overdue(piece)]
+            if overdue:
+                self._check_crew()
+                metrics.RESENT.inc(len(overdue))
+                self._outbox.add(lane, overdue)
+            self._outbox.push_on(lane)
 
-    def workers(self) -> list[Heartbeat]:
-        """The scoring workers that live. Raises ScoringUnavailable when Redis does not answer."""
-        try:
-            return living(self._redis)
-        except RedisError as error:
-            raise ScoringUnavailable("Redis does not answer", DOWN_RETRY_S) from error
+    def _is_overdue(self, piece: Piece) -> bool:
+        is_sent = piece.sent_at is not None and not piece.answer.done()
+        return is_sent and time.monotonic() - (piece.sent_at or 0) > self._settings.resend_s
+
+    def _check_crew(self) -> None:
+        if not self.crew.count():
+            raise ScoringUnavailable("no scoring worker is running", DOWN_RETRY_S)
+
+    def check_room(self) -> None:
+        """Raises ScoringUnavailable when as many messages are queued in jobs as may be."""
+        with self._database.read() as session:
+            queued = jobs.backlog(session)
+        if (excess := queued - self._settings.max_queued_messages) >= 0:
+            raise ScoringUnavailable(f"{queued:,} messages are queued already", self.crew.seconds_for(excess + 1))
+
+    def _retry_after(self) -> int:
+        """When about those that wait now will have their answers."""
+        return self.crew.seconds_for(sum(len(piece.texts) for piece in list(self._waiting.values())))
 
     def add_job(
         self,
@@ -151,6 +170,13 @@ class Desk:
         except (RedisError, OperationalError):
             return None
 
+    def _send_pieces(self, message_id: str, lane: Lane, pieces: Sequence[Piece]) -> None:
+        texts = [text for piece in pieces for text in piece.texts]
+        sizes = [[piece.id, len(piece.texts)] for piece in pieces]
+        left_s = max(piece.deadline for piece in pieces) - time.monotonic()
+        self._send(names.SCORE_TEXTS, [texts, sizes, lane, self._reply_to], message_id, left_s)
+        metrics.SENT.inc()
+
     def _send(self, task: str, args: list[object], task_id: str, expires_s: float | None = None) -> None:
         """Texts are left out of what Flower and the event stream see. Raises ScoringUnavailable."""
         shown = f"[{len(args[0])} messages]" if isinstance(args[0], list) else repr(args)
@@ -186,11 +212,14 @@ class Desk:
                 if popped:
                     self._settle(json.loads(popped[1]))
 
-    def _settle(self, reply: dict[str, object]) -> None:
-        answer = self._waiting.pop(str(reply["id"]), None)
-        if answer is None:  # a second reply, or nobody waits any more
-            return
-        if "error" in reply:
-            answer.set_exception(ScoringFailed(str(reply["error"])))
-        else:
-            answer.set_result(Answer(np.array(reply["scores"], np.float32).reshape(-1, 3), str(reply["model"])))
+    def _settle(self, reply: dict[str, Any]) -> None:
+        self._outbox.arrived(reply["id"])  # the next message first: the workers wait for it
+        for piece_id, scores, error in reply["answers"]:
+            piece = self._waiting.pop(piece_id, None)
+            if piece is None or not piece.answer.set_running_or_notify_cancel():
+                continue  # a second reply, or nobody waits any more
+            if error is None:
+                found = np.frombuffer(base64.b64decode(scores), "<f4").reshape(-1, 3)
+                piece.answer.set_result(Answer(found, reply["model"]))
+            else:
+                piece.answer.set_exception(ScoringFailed(error))

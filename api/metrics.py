@@ -13,6 +13,7 @@ REQUESTS = Histogram(
 )
 MESSAGES = Counter("overheard_messages_total", "Messages answered by /inference while the client waited")
 WAITING = Gauge("overheard_waiting_requests", "Requests that wait for scores now")
+SENT = Counter("overheard_scoring_tasks_total", "Tasks sent to scoring workers with the texts of waiting requests")
 RESENT = Counter("overheard_resent_parts_total", "Parts that were sent again because no answer came in time")
 
 

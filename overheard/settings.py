@@ -30,9 +30,13 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, min_length=16, description="An admin's key; unset on loopback: made once.")
     first_model: str = Field("starter", description="Model served until there is a champion: `starter` or a directory.")
     scoring_threads: int = Field(0, ge=0, description="Cores for one scoring process; 0: all there are.")
+    score_cache_bytes: int = Field(64_000_000, ge=0, description="Memory for scores of texts that come again; 0: none.")
     wait_s: float = Field(30, gt=0, le=300, description="How long POST /inference waits before it becomes a job.")
     resend_s: float = Field(10, gt=0, description="A part unanswered for so long is sent again.")
     max_waiters: int = Field(64, ge=1, description="Requests that may wait for scores at once; one more gets 503.")
+    max_queued_messages: int = Field(
+        10_000_000, ge=1, description="Messages that jobs may have to score; beyond it new jobs get 503."
+    )
     max_streams: int = Field(16, ge=1, description="Event streams open at once; one more gets 503.")
     max_attempts: int = Field(3, ge=1, description="Times that work is started before it is parked as failed.")
     lease_s: float = Field(30, gt=0, description="Work whose worker has been silent for so long is given to another.")

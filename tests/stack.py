@@ -96,6 +96,11 @@ class RunningStack:
         text = self.client.get("/metrics").text
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
 
+    def metrics_like(self, start: str) -> float:
+        """The sum of all lines of /metrics that start so."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
+
     @property
     def redis_url(self) -> str:
         return str(json.loads((self.home / "stack.json").read_text())["redis_url"])

@@ -9,8 +9,12 @@ from redis import Redis
 from overheard.registry import locate
 from overheard.scoring.batcher import Batcher
 from overheard.scoring.onnx import OnnxEngine
+from overheard.scoring.turns import Turns
 from overheard.settings import Settings
 from overheard.store.database import Database
+
+BULK_SLOTS = 2
+"""Slices of jobs at a time: while one is written to the database, the model works at the other."""
 
 
 @dataclass(frozen=True)
@@ -32,4 +36,10 @@ def batcher() -> Batcher:
     """The model in service. Raises BundleError."""
     settings = get().settings
     threads = settings.scoring_threads or len(os.sched_getaffinity(0))
-    return Batcher(OnnxEngine(locate(settings.first_model), threads))
+    engine = OnnxEngine(locate(settings.first_model), threads)
+    return Batcher(engine, cache_bytes=settings.score_cache_bytes)
+
+
+@cache
+def turns() -> Turns:
+    return Turns(BULK_SLOTS)

@@ -43,7 +43,15 @@ class Heart:
     def _beat(self) -> None:
         try:
             seconds, microseconds = self._redis.time()  # one clock for all machines
-            beat = {"at": seconds + microseconds / 1e6, "model": self._batcher.engine.version}
+            cache = self._batcher.cache
+            beat = {
+                "at": seconds + microseconds / 1e6,
+                "model": self._batcher.engine.version,
+                "rate": round(self._batcher.rate, 1),
+                "cache_lookups": cache.lookups,
+                "cache_hits": cache.hits,
+                "cache_bytes": cache.size_bytes,
+            }
             self._redis.hset(names.HEARTBEATS, self._worker, json.dumps(beat))
         except RedisError as error:
             log.warning("no heartbeat: %s", error)

@@ -12,7 +12,7 @@ IO = "io"
 QUEUES = {SCORE_TEXTS: SCORING, SCORE_JOB: SCORING_BULK, REAP_JOBS: IO, PURGE_JOBS: IO}
 
 HEARTBEATS = "overheard:heartbeats"
-"""Hash: worker's node name -> JSON {"at": server time in s, "model": version}."""
+"""Hash: worker's node name -> JSON: "at" (server time in s) and what `api.workers.Heartbeat` holds."""
 HEARTBEAT_MAX_AGE_S = 10
 
 REDELIVERIES = "overheard:redeliveries"

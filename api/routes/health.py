@@ -28,7 +28,7 @@ def ready() -> tuple[Response, int]:
     except SQLAlchemyError:
         checks["database"] = "does not answer"
     try:
-        models = sorted({beat.model for beat in services().desk.workers()})
+        models = sorted({beat.model for beat in services().desk.crew.living()})
         if not models:
             checks["worker"] = "no scoring worker was heard of within 10 s"
     except ScoringUnavailable as error:

@@ -84,7 +84,9 @@ def infer(body: Messages, query: Wait, header: IdempotencyKey) -> Response:
         return _accepted(job)
     cut = parts.cut(body.messages)
     answers: list[Answer | None] = [None] * len(cut)
-    if not asynchronous:
+    if asynchronous:
+        desk.check_room()
+    else:
         answers = desk.score(cut, query.wait or services().settings.wait_s)
         known = [answer for answer in answers if answer]
         if len(known) == len(cut):

@@ -2,87 +2,37 @@
 
 import threading
 import time
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from enum import Enum
+from itertools import chain
 
 import numpy as np
 
 from overheard.errors import ScoringFailed
-from overheard.scoring.engine import TOKEN_BUDGET, Engine, Floats, Tokens
+from overheard.scoring.cache import ScoreCache
+from overheard.scoring.engine import TOKEN_BUDGET, Engine, Floats
+from overheard.scoring.lanes import Lane, Request, Row, Waiting
+from overheard.scoring.text import clean
 
 PATIENCE = 4  # interactive passes in a row before a waiting bulk pass gets its turn
-
-
-class Lane(Enum):
-    """Somebody waits for an interactive answer; a bulk answer may take its time."""
-
-    interactive = "interactive"
-    bulk = "bulk"
-
-
-@dataclass(eq=False)
-class _Request:
-    answer: Future[Floats]
-    probabilities: Floats
-    missing: int
-
-
-@dataclass(order=True)
-class _Row:
-    length: int
-    arrival: int
-    tokens: Tokens = field(compare=False)
-    request: _Request = field(compare=False)
-    index: int = field(compare=False)
-    taken: bool = field(default=False, compare=False)
-
-
-class _Waiting:
-    """The rows of one lane, by length and by arrival."""
-
-    def __init__(self) -> None:
-        self.by_length: list[_Row] = []
-        self.by_arrival: deque[_Row] = deque()
-
-    def add(self, row: _Row) -> None:
-        insort(self.by_length, row)
-        self.by_arrival.append(row)
-
-    def take(self, token_budget: int) -> list[_Row]:
-        """The row that has waited longest, and those of most similar length that fit the budget together with it."""
-        while self.by_arrival and self.by_arrival[0].taken:
-            self.by_arrival.popleft()
-        if not self.by_arrival:
-            return []
-        oldest = self.by_arrival[0]
-        end = bisect_left(self.by_length, oldest) + 1
-        start = max(0, end - max(1, token_budget // max(1, oldest.length)))
-        while end < len(self.by_length) and (end + 1 - start) * self.by_length[end].length <= token_budget:
-            end += 1
-        batch = self.by_length[start:end]
-        del self.by_length[start:end]
-        for row in batch:
-            row.taken = True
-        return batch
+RATE_DECAY = 0.98  # per pass: the measured rate is that of about the last fifty
 
 
 class Batcher:
     """Merges concurrent requests into forward passes. An idle model starts at once; a busy one takes all that waits.
 
-    A request fails alone: when a merged pass raises, its requests are run one by one.
+    A text that is known already, or waits already, is not scored again; one that the model can't score fails alone.
     """
 
-    def __init__(self, engine: Engine, token_budget: int = TOKEN_BUDGET) -> None:
+    def __init__(self, engine: Engine, token_budget: int = TOKEN_BUDGET, cache_bytes: int = 0) -> None:
         self.engine = engine
+        self.cache = ScoreCache(engine.version, cache_bytes)
         self._token_budget = token_budget
-        self._waiting = {lane: _Waiting() for lane in Lane}
+        self._waiting = {lane: Waiting() for lane in Lane}
         self._arrivals = 0
         self._interactive_passes = 0
         self._pass_began: float | None = None
+        self._scored, self._scoring_s = 0.0, 0.0
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
@@ -93,24 +43,44 @@ class Batcher:
 
         Cancel the future to have what still waits of it left out.
         """
-        encoded = self.engine.encode(texts)
-        request = _Request(Future(), np.empty((len(encoded), 3), np.float32), len(encoded))
-        if not encoded:
-            request.answer.set_result(request.probabilities)
-            return request.answer
+        return self.submit_all([texts], lane)[0]
+
+    def submit_all(self, groups: Sequence[Sequence[str]], lane: Lane) -> list[Future[Floats]]:
+        """The same for several requests at once; each has an answer, or an error, of its own."""
+        requests = [Request(Future(), np.empty((len(texts), 3), np.float32), len(texts)) for texts in groups]
+        cleaned = [clean(text) for text in chain.from_iterable(groups)]
+        places = ((request, index) for request in requests for index in range(request.missing))
+        wanted: dict[bytes, tuple[str, list[tuple[Request, int]]]] = {}
+        for key, text, place in zip(self.cache.keys(cleaned), cleaned, list(places), strict=True):
+            wanted.setdefault(key, (text, []))[1].append(place)
         with self._changed:
             if self._closed:
                 raise ScoringFailed("this worker is stopping")
-            for index, tokens in enumerate(encoded):
-                self._arrivals += 1
-                self._waiting[lane].add(_Row(len(tokens), self._arrivals, tokens, request, index))
+            for key in list(wanted):
+                if value := self.cache.get(key):
+                    _fill(wanted.pop(key)[1], np.frombuffer(value, np.float32))
+            known = [request for request in requests if not request.missing]
+        encoded = self.engine.encode([text for text, _ in wanted.values()])
+        with self._changed:
+            for (key, (_, waiting)), tokens in zip(wanted.items(), encoded, strict=True):
+                if row := self._waiting[lane].by_key.get(key):
+                    row.places += waiting
+                else:
+                    self._arrivals += 1
+                    self._waiting[lane].add(Row(len(tokens), self._arrivals, tokens, key, waiting))
             self._changed.notify()
-        return request.answer
+        _settle(known)
+        return [request.answer for request in requests]
 
     def busy_s(self) -> float:
         """How long the present forward pass has been running; 0 when idle."""
         began = self._pass_began
         return time.monotonic() - began if began is not None else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Texts that the model scores in a second when it has enough of them; 0 before the first."""
+        return self._scored / self._scoring_s if self._scoring_s else 0.0
 
     @property
     def alive(self) -> bool:
@@ -125,47 +95,74 @@ class Batcher:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            if batch := [row for row in batch if not row.request.answer.cancelled()]:
-                self._pass_began = time.monotonic()
-                self._score(batch)
-                self._pass_began = None
+            began = self._pass_began = time.monotonic()
+            self._score(batch)
+            self._pass_began = None
+            self._scored = self._scored * RATE_DECAY + len(batch)
+            self._scoring_s = self._scoring_s * RATE_DECAY + time.monotonic() - began
 
-    def _next_batch(self) -> list[_Row]:
+    def _next_batch(self) -> list[Row]:
         """Blocks until there is work; empty only when closed and done."""
         with self._changed:
             while True:
                 bulk_turn = self._interactive_passes >= PATIENCE
                 for lane in sorted(Lane, key=lambda lane: (lane is Lane.interactive) == bulk_turn):
-                    if batch := self._waiting[lane].take(self._token_budget):
+                    if batch := self._take(lane):
                         self._interactive_passes = self._interactive_passes + 1 if lane is Lane.interactive else 0
                         return batch
                 if self._closed:
                     return []
                 self._changed.wait()
 
-    def _score(self, batch: list[_Row]) -> None:
+    def _take(self, lane: Lane) -> list[Row]:
+        """The next rows of a lane that somebody still waits for."""
+        while batch := self._waiting[lane].take(self._token_budget):
+            unwanted = [row for row in batch if all(request.answer.cancelled() for request, _ in row.places)]
+            for row in unwanted:
+                self._forget(row)
+            if len(unwanted) < len(batch):
+                return [row for row in batch if row not in unwanted] if unwanted else batch
+        return []
+
+    def _score(self, batch: list[Row]) -> None:
+        """When a pass raises, its halves are tried apart, down to the text that the model can't score."""
         try:
             probabilities = self.engine.forward([row.tokens for row in batch])
-        except Exception as error:  # whatever a back end raises belongs to the requests in this pass, not to the thread
-            self._score_apart(batch, error)
-        else:
-            for row, probability in zip(batch, probabilities, strict=True):
-                self._settle(row, probability)
-
-    def _score_apart(self, batch: list[_Row], error: Exception) -> None:
-        requests = dict.fromkeys(row.request for row in batch)
-        if len(requests) > 1:
-            for request in requests:
-                self._score([row for row in batch if row.request is request])
+        except Exception as error:  # whatever a back end raises belongs to the texts in this pass, not to the thread
+            if len(batch) > 1:
+                self._score(batch[: len(batch) // 2])
+                self._score(batch[len(batch) // 2 :])
+            else:
+                self._fail(batch[0], error)
             return
-        (request,) = requests
-        if not request.answer.done():
-            request.answer.set_exception(ScoringFailed(f"the model failed on these texts: {error}"))
+        with self._changed:
+            for row, probability in zip(batch, probabilities, strict=True):
+                self._forget(row)
+                self.cache.put(row.key, probability.tobytes())
+                _fill(row.places, probability)
+        _settle(dict.fromkeys(request for row in batch for request, _ in row.places if not request.missing))
 
-    @staticmethod
-    def _settle(row: _Row, probability: Floats) -> None:
-        request = row.request
-        request.probabilities[row.index] = probability
+    def _fail(self, row: Row, error: Exception) -> None:
+        with self._changed:
+            self._forget(row)
+        for request, _ in row.places:
+            if not request.answer.done():
+                request.answer.set_exception(ScoringFailed(f"the model failed on a text: {error}"))
+
+    def _forget(self, row: Row) -> None:
+        """From here on nobody joins this row; whoever wants its text again finds it in the cache."""
+        for waiting in self._waiting.values():
+            if waiting.by_key.get(row.key) is row:
+                del waiting.by_key[row.key]
+
+
+def _fill(places: Sequence[tuple[Request, int]], probability: Floats) -> None:
+    for request, index in places:
+        request.probabilities[index] = probability
         request.missing -= 1
-        if not request.missing and request.answer.set_running_or_notify_cancel():
+
+
+def _settle(requests: Iterable[Request]) -> None:
+    for request in requests:
+        if not request.answer.done() and request.answer.set_running_or_notify_cancel():
             request.answer.set_result(request.probabilities)

@@ -62,6 +62,12 @@ def counts(session: Session) -> dict[str, int]:
     return dict(rows.all())
 
 
+def backlog(session: Session) -> int:
+    """How many messages unfinished jobs still have to score."""
+    left = select(func.coalesce(func.sum(Job.total - Job.done), 0)).where(Job.state.in_(UNFINISHED))
+    return int(session.scalar(left) or 0)
+
+
 def note(session: Session, job_id: str, now: datetime, line: str) -> None:
     session.add(JobLine(job_id=job_id, at=now, line=line))
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict
@@ -43,12 +43,17 @@ class Work:
     attempt: int
 
 
+def reading_chars(texts: Sequence[str]) -> int:
+    """How many characters of the texts will be read: what scoring them costs."""
+    return sum(min(len(text), ROW_CHARS) for text in texts)
+
+
 def cut(texts: Sequence[str]) -> list[list[str]]:
     """Consecutive parts of at most PART_ROWS texts and about PART_CHARS characters that will be read."""
     parts: list[list[str]] = []
     room = 0
     for text in texts:
-        cost = min(len(text), ROW_CHARS)
+        cost = reading_chars([text])
         if not parts or len(parts[-1]) >= PART_ROWS or room < cost:
             parts.append([])
             room = PART_CHARS
@@ -98,10 +103,7 @@ def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attem
     job = jobs.lock(session, job_id)
     if job.state in jobs.FINISHED:
         return None
-    free = or_(Part.lease_until.is_(None), Part.lease_until < now)
-    part = session.scalar(
-        select(Part).where(Part.job_id == job_id, Part.scores.is_(None), free).order_by(Part.number).limit(1)
-    )
+    part = session.scalar(_free(job_id, now).limit(1))
     if part is None:
         return None
     if part.attempts >= max_attempts:
@@ -114,6 +116,18 @@ def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attem
     if part.attempts > 1:
         jobs.note(session, job_id, now, f"part {part.number}: attempt {part.attempts}")
     return Work(part.number, json.loads(zlib.decompress(part.texts)), part.attempts)
+
+
+def count_free(session: Session, job_id: str, now: datetime, at_most: int) -> int:
+    """How many parts nobody works at; none of a job that has ended."""
+    if jobs.get(session, job_id).state in jobs.FINISHED:
+        return 0
+    return len(session.execute(_free(job_id, now).with_only_columns(Part.number).limit(at_most)).all())
+
+
+def _free(job_id: str, now: datetime) -> Select[Part]:
+    has_no_lease = or_(Part.lease_until.is_(None), Part.lease_until < now)
+    return select(Part).where(Part.job_id == job_id, Part.scores.is_(None), has_no_lease).order_by(Part.number)
 
 
 def give_back(session: Session, job_id: str, number: int, answer: Answer, now: datetime) -> Job:

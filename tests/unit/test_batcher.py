@@ -1,6 +1,7 @@
 """The batcher on a small real engine of arithmetic: what each caller gets back, and in what company it was scored."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 from overheard.errors import ScoringFailed
-from overheard.scoring.batcher import Batcher, Lane
+from overheard.scoring.batcher import Batcher
 from overheard.scoring.engine import Engine, Floats, Tokens
+from overheard.scoring.lanes import Lane
 
 
 class CountingEngine(Engine):
@@ -114,6 +116,82 @@ def test_a_failing_request_does_not_touch_its_batch_mates(engine: CountingEngine
     with pytest.raises(ScoringFailed, match="exclamation"):
         bad.result(10)
     assert first.result(10).shape == (1, 3)
+
+
+def test_of_many_texts_the_one_that_fails_fails_alone(batcher: Batcher) -> None:
+    calls = [["good " * (n % 5 + 1), "bad!" if n == 17 else "fine"] for n in range(40)]
+    answers = batcher.submit_all(calls, Lane.bulk)
+    for number, (texts, answer) in enumerate(zip(calls, answers, strict=True)):
+        if number == 17:
+            with pytest.raises(ScoringFailed, match="exclamation"):
+                answer.result(10)
+        else:
+            assert answer.result(10).tolist() == expected([text.strip() for text in texts])
+
+
+@pytest.fixture
+def remembering(engine: CountingEngine) -> Batcher:
+    return Batcher(engine, token_budget=64, cache_bytes=1_000_000)
+
+
+def test_a_text_is_scored_once_however_it_is_spaced(engine: CountingEngine, remembering: Batcher) -> None:
+    assert remembering.submit(["so good", "bad", "so  good "], Lane.bulk).result(10).tolist() == expected(
+        ["so good", "bad", "so good"]
+    )
+    again = remembering.submit(["so good", "new"], Lane.interactive).result(10)
+    assert again.tolist() == expected(["so good", "new"])
+    assert sorted(length for lengths in engine.passes for length in lengths) == [3, 3, 7]
+    assert (remembering.cache.hits, remembering.cache.lookups) == (1, 4)
+
+
+def test_texts_that_are_known_need_no_pass(engine: CountingEngine, remembering: Batcher) -> None:
+    remembering.submit(["same"], Lane.bulk).result(10)
+    assert remembering.submit(["same", "same"], Lane.bulk).result(0).tolist() == expected(["same", "same"])
+    assert engine.passes == [[4]]
+
+
+def test_whoever_wants_a_text_that_is_being_scored_waits_for_that(engine: CountingEngine, remembering: Batcher) -> None:
+    engine.gate.clear()
+    first = remembering.submit(["twin"], Lane.interactive)
+    assert engine.entered.acquire(timeout=10)
+    others = [remembering.submit(["twin", f"other {n}"], Lane.interactive) for n in range(5)]
+    engine.gate.set()
+    assert [other.result(10)[0].tolist() for other in others] == expected(["twin"]) * 5
+    assert first.result(10).tolist() == expected(["twin"])
+    assert sum(lengths.count(4) for lengths in engine.passes) == 1
+
+
+def test_a_text_that_somebody_gave_up_can_be_asked_for_again(engine: CountingEngine, remembering: Batcher) -> None:
+    engine.gate.clear()
+    first = remembering.submit(["first"], Lane.bulk)
+    assert engine.entered.acquire(timeout=10)
+    gone = remembering.submit(["wanted"], Lane.bulk)
+    assert gone.cancel()
+    second = remembering.submit(["second one"], Lane.bulk)
+    engine.gate.set()
+    wait([first, second], 10)
+    assert remembering.submit(["wanted"], Lane.bulk).result(10).tolist() == expected(["wanted"])
+
+
+def test_many_threads_wanting_the_same_texts_all_get_them(remembering: Batcher) -> None:
+    calls = [[chr(97 + (caller + row) % 26) * (1 + row % 9) for row in range(30)] for caller in range(200)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda texts: remembering.submit(texts, Lane.interactive).result(10), calls))
+    assert [answer.tolist() for answer in answers] == [expected(texts) for texts in calls]
+
+
+def test_the_rate_is_what_the_model_did_in_the_time_that_it_took(engine: CountingEngine, batcher: Batcher) -> None:
+    assert batcher.rate == 0
+    engine.gate.clear()
+    answer = batcher.submit(["abcd"] * 4, Lane.bulk)
+    assert engine.entered.acquire(timeout=10)
+    began = time.monotonic()
+    while time.monotonic() - began < 0.1:
+        assert not answer.done()
+    engine.gate.set()
+    answer.result(10)
+    batcher.close()
+    assert 0 < batcher.rate <= 4 / 0.1
 
 
 def test_a_cancelled_request_is_left_out(engine: CountingEngine, batcher: Batcher) -> None:

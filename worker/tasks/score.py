@@ -7,31 +7,43 @@ from celery.exceptions import Ignore
 from sqlalchemy.exc import OperationalError
 
 from overheard.errors import ScoringFailed
-from overheard.scoring.batcher import Lane
-from overheard.scoring.work import score_next_parts
+from overheard.scoring.lanes import Lane
+from overheard.scoring.work import score_next_parts, score_pieces
+from overheard.store.tables import Job
 from worker import context, names, replies
 from worker.app import app
 from worker.report import report
 
 
 @app.task(name=names.SCORE_TEXTS, bind=True)
-def score_texts(self: Task, texts: list[str], reply_to: str) -> None:
+def score_texts(self: Task, texts: list[str], sizes: list[tuple[str, int]], lane: str, reply_to: str) -> None:
+    """`sizes`: how the texts belong together, as (id, number of texts); each of these pieces is answered by its id."""
+    house, batcher = context.get(), context.batcher()
     if (self.request.delivery_info or {}).get("redelivered"):
-        context.get().redis.incr(names.REDELIVERIES)
-    try:
-        scores = context.batcher().submit(texts, Lane.interactive).result()
-    except ScoringFailed as error:
-        replies.refuse(context.get().redis, reply_to, self.request.id, str(error))
-    else:
-        replies.answer(context.get().redis, reply_to, self.request.id, scores, context.batcher().engine.version)
+        house.redis.incr(names.REDELIVERIES)
+    answers = score_pieces(batcher, texts, sizes, Lane(lane))
+    replies.push(house.redis, reply_to, self.request.id, answers, batcher.engine.version)
 
 
 @app.task(name=names.SCORE_JOB, autoretry_for=(OperationalError,), retry_backoff=True)
 def score_job(job_id: str) -> dict[str, Any] | None:
-    job, more = score_next_parts(context.get().database, context.batcher(), job_id, context.get().settings)
-    report(job)
-    if more:
+    if not context.turns().begin(job_id):
+        raise Ignore  # its message is sent again when its turn has come
+    try:
+        job, messages = score_next_parts(context.get().database, context.batcher(), job_id, context.get().settings)
+    finally:
+        _send(context.turns().end())
+    _send(*[job_id] * messages)
+    return _outcome(job)
+
+
+def _send(*job_ids: str | None) -> None:
+    for job_id in filter(None, job_ids):
         app.send_task(names.SCORE_JOB, args=[job_id], task_id=job_id)
+
+
+def _outcome(job: Job) -> dict[str, Any]:
+    report(job)
     if job.state == "failed":
         raise ScoringFailed(str(job.error))
     if job.state != "succeeded":
