@@ -4,15 +4,16 @@ import threading
 import time
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
 from overheard.errors import ScoringFailed
-from overheard.scoring.engine import TOKEN_BUDGET, Engine, Floats, Tokens
+from overheard.scoring.engine import Engine, Floats, Tokens
 
 PATIENCE = 4  # interactive passes in a row before a waiting bulk pass gets its turn
 
@@ -39,6 +40,12 @@ class _Row:
     request: _Request = field(compare=False)
     index: int = field(compare=False)
     taken: bool = field(default=False, compare=False)
+
+
+class _Pass(NamedTuple):
+    began: float
+    batch: list[_Row]
+    result: Callable[[], Floats]
 
 
 class _Waiting:
@@ -73,10 +80,12 @@ class _Waiting:
 class Batcher:
     """Merges concurrent requests into forward passes. An idle model starts at once; a busy one takes all that waits.
 
-    A request fails alone: when a merged pass raises, its requests are run one by one.
+    A request fails alone: when a merged pass raises, its requests are run one by one. Where the engine can hold more
+    than one pass, the next is begun before the last has ended.
     """
 
-    def __init__(self, engine: Engine, token_budget: int = TOKEN_BUDGET) -> None:
+    def __init__(self, engine: Engine, token_budget: int | None = None) -> None:
+        """token_budget: instead of the engine's own."""
         self.engine = engine
         self._token_budget = token_budget
         self._waiting = {lane: _Waiting() for lane in Lane}
@@ -124,39 +133,51 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._next_batch():
+        under_way: deque[_Pass] = deque()
+        while (batch := self._next_batch(wait=not under_way)) or under_way:
             if batch := [row for row in batch if not row.request.answer.cancelled()]:
-                self._pass_began = time.monotonic()
-                self._score(batch)
-                self._pass_began = None
+                self._pass_began = self._pass_began or time.monotonic()
+                under_way += self._begin(batch)
+            if under_way and (not batch or len(under_way) >= self.engine.depth):
+                self._finish(under_way.popleft())
+            self._pass_began = under_way[0].began if under_way else None
 
-    def _next_batch(self) -> list[_Row]:
-        """Blocks until there is work; empty only when closed and done."""
+    def _next_batch(self, *, wait: bool) -> list[_Row]:
+        """Empty when nothing waits; with `wait` only when closed, too."""
         with self._changed:
             while True:
                 bulk_turn = self._interactive_passes >= PATIENCE
                 for lane in sorted(Lane, key=lambda lane: (lane is Lane.interactive) == bulk_turn):
-                    if batch := self._waiting[lane].take(self._token_budget):
+                    if batch := self._waiting[lane].take(self._token_budget or self.engine.token_budget):
                         self._interactive_passes = self._interactive_passes + 1 if lane is Lane.interactive else 0
                         return batch
-                if self._closed:
+                if self._closed or not wait:
                     return []
                 self._changed.wait()
 
-    def _score(self, batch: list[_Row]) -> None:
+    def _begin(self, batch: list[_Row]) -> list[_Pass]:
+        """The pass; none when it failed at once and its requests were seen to."""
         try:
-            probabilities = self.engine.forward([row.tokens for row in batch])
+            return [_Pass(time.monotonic(), batch, self.engine.start([row.tokens for row in batch]))]
         except Exception as error:  # whatever a back end raises belongs to the requests in this pass, not to the thread
             self._score_apart(batch, error)
+            return []
+
+    def _finish(self, begun: _Pass) -> None:
+        try:
+            probabilities = begun.result()
+        except Exception as error:  # a device may say so late
+            self._score_apart(begun.batch, error)
         else:
-            for row, probability in zip(batch, probabilities, strict=True):
+            for row, probability in zip(begun.batch, probabilities, strict=True):
                 self._settle(row, probability)
 
     def _score_apart(self, batch: list[_Row], error: Exception) -> None:
         requests = dict.fromkeys(row.request for row in batch)
         if len(requests) > 1:
             for request in requests:
-                self._score([row for row in batch if row.request is request])
+                for begun in self._begin([row for row in batch if row.request is request]):
+                    self._finish(begun)
             return
         (request,) = requests
         if not request.answer.done():
