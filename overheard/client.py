@@ -96,9 +96,9 @@ class InProcess:
         pass
 
     def score(self, texts: Iterable[str]) -> Iterator[Scored]:
-        from overheard.scoring.onnx import OnnxEngine  # half a second that only this way costs
+        from overheard.scoring.load import load_engine  # half a second that only this way costs
 
-        engine = OnnxEngine(locate(self._settings.first_model), self._settings.scoring_threads)
+        engine = load_engine(locate(self._settings.first_model), self._settings)
         remaining = iter(texts)
         while piece := [text[:MAX_MESSAGE_CHARS] for text in islice(remaining, PIECE)]:
             yield Scored(engine.score(piece), engine.version)

@@ -1,6 +1,5 @@
 """What a worker process holds, built once: settings, database, Redis, and in a scoring worker the loaded model."""
 
-import os
 from dataclasses import dataclass
 from functools import cache
 
@@ -8,7 +7,7 @@ from redis import Redis
 
 from overheard.registry import locate
 from overheard.scoring.batcher import Batcher
-from overheard.scoring.onnx import OnnxEngine
+from overheard.scoring.load import load_engine
 from overheard.settings import Settings
 from overheard.store.database import Database
 
@@ -29,7 +28,6 @@ def get() -> Context:
 
 @cache
 def batcher() -> Batcher:
-    """The model in service. Raises BundleError."""
+    """The model in service. Raises BundleError, and SettingsError when the device can't be had."""
     settings = get().settings
-    threads = settings.scoring_threads or len(os.sched_getaffinity(0))
-    return Batcher(OnnxEngine(locate(settings.first_model), threads))
+    return Batcher(load_engine(locate(settings.first_model), settings))
