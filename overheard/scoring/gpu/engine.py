@@ -4,7 +4,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ class TorchEngine(Engine):
     """A bundle's float weights on a device. Raises BundleError when it is damaged or can't be loaded.
 
     cache: the folder for weights that are rebuilt of an int8 graph. On CPU tensors the same code runs, for tests.
-    A pass that does not fit the memory is cut in halves, down to one text, and later passes are kept smaller.
+    A pass that does not fit the memory is cut in parts, down to one text, and later passes are kept as small.
     """
 
     depth = 2
@@ -81,15 +81,18 @@ class TorchEngine(Engine):
         return self.start(batch)()
 
     def start(self, batch: Sequence[Tokens]) -> Callable[[], Floats]:
+        lengths = [len(tokens) for tokens in batch]
+        if len(batch) > 1 and max(lengths) * len(batch) > self._token_budget:  # planned when there was more memory
+            parts = plan(lengths, self._token_budget)
+            begun = [(rows, self.start([batch[row] for row in rows])) for rows in parts]
+            return lambda: _together(begun)
         try:
             return self._begin(batch)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
-        self._make_room(sum(map(len, batch)))  # not above, where the error still holds what the pass had allocated
-        half = len(batch) // 2
-        first, second = self.start(batch[:half]), self.start(batch[half:])
-        return lambda: np.concatenate([first(), second()])
+        self._make_room(sum(lengths))  # not above, where the error still holds what the pass had allocated
+        return self.start(batch)
 
     def score(self, texts: Sequence[str]) -> Floats:
         """The same as every engine's, one piece being tokenised while the passes of another are computed."""
@@ -125,14 +128,23 @@ class TorchEngine(Engine):
 
     def _encoded(self, pieces: Sequence[Sequence[str]]) -> Iterator[list[Tokens]]:
         """Each piece's tokens, the next being made while one is used."""
-        ahead = deque(self._tokenising.submit(self.encode, piece) for piece in pieces[:1])
-        for piece in [*pieces[1:], None]:
-            encoded = ahead.popleft().result()
-            if piece is not None:
-                ahead.append(self._tokenising.submit(self.encode, piece))
-            yield encoded
+        ahead: deque[Future[list[Tokens]]] = deque()
+        for piece in pieces:
+            ahead.append(self._tokenising.submit(self.encode, piece))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        for last in ahead:
+            yield last.result()
 
     def _make_room(self, tokens: int) -> None:
-        self._token_budget = max(self._limit, min(self._token_budget, tokens) // 2)
+        self._token_budget = tokens // 2
         log.warning("no memory for %d tokens at once: passes hold %d from now on", tokens, self._token_budget)
         torch.cuda.empty_cache()  # does nothing where there is no CUDA
+
+
+def _together(begun: Sequence[tuple[Indices, Callable[[], Floats]]]) -> Floats:
+    """The parts of a pass, in the order of its texts."""
+    probabilities = np.empty((sum(len(rows) for rows, _ in begun), 3), dtype=np.float32)
+    for rows, result in begun:
+        probabilities[rows] = result()
+    return probabilities

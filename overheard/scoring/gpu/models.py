@@ -74,8 +74,8 @@ class Encoder:
         self._heads: int = config["num_attention_heads"]
         self._epsilon: float = config["layer_norm_eps"]
         self._approximate = _APPROXIMATE[config["hidden_act"]]
-        self._attend = attention.choose(device, dtype)
-        self.can_be_recorded = self._attend is attention.packed
+        self.attend = attention.choose(device, dtype)
+        self.can_be_recorded = self.attend is attention.packed
         words = "embeddings.word_embeddings.weight"
         prefix = next(name for name in weights if name.endswith(words)).removesuffix(words)
         self.first_position: int = config["pad_token_id"] + 1 if config["model_type"] in _OWN_POSITIONS else 0
@@ -103,7 +103,7 @@ class Encoder:
         projected = functional.linear(hidden, *layer.attention).view(len(hidden), 3, self._heads, -1)
         bounds, longest = texts.bounds, texts.longest
         queries, keys, values = projected.unbind(1)
-        context = self._attend(queries, keys, values, bounds, bounds, longest, longest)
+        context = self.attend(queries, keys, values, bounds, bounds, longest, longest)
         return self._feed(layer, context, hidden)
 
     def _last_layer(self, layer: _Layer, hidden: Tensor, texts: Packed) -> Tensor:
@@ -115,7 +115,7 @@ class Encoder:
         queries = functional.linear(first, *query).view(count, self._heads, -1)
         keys, values = functional.linear(hidden, *others).view(len(hidden), 2, self._heads, -1).unbind(1)
         one_each = torch.arange(count + 1, dtype=torch.int32, device=hidden.device)
-        context = self._attend(queries, keys, values, one_each, texts.bounds, 1, texts.longest)
+        context = self.attend(queries, keys, values, one_each, texts.bounds, 1, texts.longest)
         return self._feed(layer, context, first)
 
     def _feed(self, layer: _Layer, context: Tensor, hidden: Tensor) -> Tensor:
