@@ -21,7 +21,7 @@ from overheard.scoring.bundle import LABELS
 from overheard.settings import PREFIX, Settings
 
 PIECE: Final = 512
-"""Texts that the in-process engine scores at a time: enough to sort by length, few enough to show progress."""
+"""Texts that an engine on CPU scores at a time: enough to sort by length, few enough to show progress."""
 FIRST_PIECE, SMALLEST_PIECE, LARGEST_PIECE = 128, 16, 2000
 SHORT_CALL_S, LONG_CALL_S = 1.5, 6.0
 IN_FLIGHT: Final = 4
@@ -96,11 +96,11 @@ class InProcess:
         pass
 
     def score(self, texts: Iterable[str]) -> Iterator[Scored]:
-        from overheard.scoring.onnx import OnnxEngine  # half a second that only this way costs
+        from overheard.scoring.load import load_engine  # half a second that only this way costs
 
-        engine = OnnxEngine(locate(self._settings.first_model), self._settings.scoring_threads)
-        remaining = iter(texts)
-        while piece := [text[:MAX_MESSAGE_CHARS] for text in islice(remaining, PIECE)]:
+        engine = load_engine(locate(self._settings.first_model), self._settings)
+        remaining, piece_size = iter(texts), max(PIECE, engine.token_budget // 8)  # a GPU takes a few passes at a time
+        while piece := [text[:MAX_MESSAGE_CHARS] for text in islice(remaining, piece_size)]:
             yield Scored(engine.score(piece), engine.version)
 
 

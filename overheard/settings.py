@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     first_model: str = Field("starter", description="Model served until there is a champion: `starter` or a directory.")
     scoring_threads: int = Field(0, ge=0, description="Cores for one scoring process; 0: all there are.")
     score_cache_bytes: int = Field(64_000_000, ge=0, description="Memory for scores of texts that come again; 0: none.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="What scores: `auto` takes a GPU that can be used."
+    )
     wait_s: float = Field(30, gt=0, le=300, description="How long POST /inference waits before it becomes a job.")
     resend_s: float = Field(10, gt=0, description="A part unanswered for so long is sent again.")
     max_waiters: int = Field(64, ge=1, description="Requests that may wait for scores at once; one more gets 503.")
@@ -70,6 +73,11 @@ class Settings(BaseSettings):
     @property
     def stack_file(self) -> Path:
         return self.home / "stack.json"
+
+    @property
+    def models(self) -> Path:
+        """Models that were fetched or made here, by version."""
+        return self.home / "models"
 
     @property
     def api_key_file(self) -> Path:

@@ -41,8 +41,17 @@ def test_the_timetable_and_the_celery_app_import_no_task() -> None:
 
 def test_a_scoring_worker_imports_no_torch_and_no_mlflow() -> None:
     modules, _ = imported_by("import worker.context, worker.tasks.score, worker.tasks.jobs")
-    assert "onnxruntime" in modules
     assert not modules.intersection({"torch", "transformers", "mlflow", "datasets"})
+
+
+def test_scoring_without_a_device_imports_no_torch() -> None:
+    modules, _ = imported_by(
+        "import os; os.environ['CUDA_VISIBLE_DEVICES'] = ''; from overheard.registry import locate;"
+        "from overheard.scoring.load import load_engine; from overheard.settings import Settings;"
+        "load_engine(locate('starter'), Settings.load()).score(['What a day'])"
+    )
+    assert "onnxruntime" in modules
+    assert not modules.intersection({"torch", "transformers"})
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -1,6 +1,5 @@
 """What a worker process holds, built once: settings, database, Redis, and in a scoring worker the loaded model."""
 
-import os
 from dataclasses import dataclass
 from functools import cache
 
@@ -8,7 +7,7 @@ from redis import Redis
 
 from overheard.registry import locate
 from overheard.scoring.batcher import Batcher
-from overheard.scoring.onnx import OnnxEngine
+from overheard.scoring.load import load_engine
 from overheard.scoring.turns import Turns
 from overheard.settings import Settings
 from overheard.store.database import Database
@@ -33,10 +32,9 @@ def get() -> Context:
 
 @cache
 def batcher() -> Batcher:
-    """The model in service. Raises BundleError."""
+    """The model in service. Raises BundleError, and SettingsError when the device can't be had."""
     settings = get().settings
-    threads = settings.scoring_threads or len(os.sched_getaffinity(0))
-    engine = OnnxEngine(locate(settings.first_model), threads)
+    engine = load_engine(locate(settings.first_model), settings)
     return Batcher(engine, cache_bytes=settings.score_cache_bytes)
 
 

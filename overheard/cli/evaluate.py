@@ -40,13 +40,13 @@ def evaluate(
     Example: overheard evaluate labelled.csv --model starter
     """
     from overheard.evaluation import evaluate as judge  # heavy imports that --help need not cost
-    from overheard.scoring.onnx import OnnxEngine
+    from overheard.scoring.load import load_engine
 
     rows = open_rows(file)
     rows.require_text(text_column)
     rows.require(label_column)
     settings = Settings.load()
-    engine = OnnxEngine(locate(model or settings.first_model), settings.scoring_threads)
+    engine = load_engine(locate(model or settings.first_model), settings)
     console = Console(stderr=True, highlight=False)
     probabilities, labels = [], []
     chunks = _labelled(rows, text_column, label_column)

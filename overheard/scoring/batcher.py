@@ -2,15 +2,17 @@
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from overheard.errors import ScoringFailed
 from overheard.scoring.cache import ScoreCache
-from overheard.scoring.engine import TOKEN_BUDGET, Engine, Floats
+from overheard.scoring.engine import Engine, Floats
 from overheard.scoring.lanes import Lane, Request, Row, Waiting
 from overheard.scoring.text import clean
 
@@ -18,13 +20,21 @@ PATIENCE = 4  # interactive passes in a row before a waiting bulk pass gets its 
 RATE_DECAY = 0.98  # per pass: the measured rate is that of about the last fifty
 
 
+class _Pass(NamedTuple):
+    began: float
+    batch: list[Row]
+    result: Callable[[], Floats]
+
+
 class Batcher:
     """Merges concurrent requests into forward passes. An idle model starts at once; a busy one takes all that waits.
 
     A text that is known already, or waits already, is not scored again; one that the model can't score fails alone.
+    Where the engine can hold more than one pass, the next is begun before the last has ended.
     """
 
-    def __init__(self, engine: Engine, token_budget: int = TOKEN_BUDGET, cache_bytes: int = 0) -> None:
+    def __init__(self, engine: Engine, token_budget: int | None = None, cache_bytes: int = 0) -> None:
+        """token_budget: instead of the engine's own."""
         self.engine = engine
         self.cache = ScoreCache(engine.version, cache_bytes)
         self._token_budget = token_budget
@@ -94,15 +104,22 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            began = self._pass_began = time.monotonic()
-            self._score(batch)
-            self._pass_began = None
-            self._scored = self._scored * RATE_DECAY + len(batch)
-            self._scoring_s = self._scoring_s * RATE_DECAY + time.monotonic() - began
+        under_way: deque[_Pass] = deque()
+        ended = time.monotonic()
+        while (batch := self._next_batch(wait=not under_way)) or under_way:
+            if batch:
+                self._pass_began = self._pass_began or time.monotonic()
+                under_way += self._begin(batch)
+            if under_way and (not batch or len(under_way) >= self.engine.depth):
+                began = max(ended, under_way[0].began)
+                scored = self._finish(under_way.popleft())
+                ended = time.monotonic()
+                self._scored = self._scored * RATE_DECAY + scored
+                self._scoring_s = self._scoring_s * RATE_DECAY + ended - began
+            self._pass_began = under_way[0].began if under_way else None
 
-    def _next_batch(self) -> list[Row]:
-        """Blocks until there is work; empty only when closed and done."""
+    def _next_batch(self, *, wait: bool) -> list[Row]:
+        """Empty when nothing waits; with `wait` only when closed, too."""
         with self._changed:
             while True:
                 bulk_turn = self._interactive_passes >= PATIENCE
@@ -110,13 +127,13 @@ class Batcher:
                     if batch := self._take(lane):
                         self._interactive_passes = self._interactive_passes + 1 if lane is Lane.interactive else 0
                         return batch
-                if self._closed:
+                if self._closed or not wait:
                     return []
                 self._changed.wait()
 
     def _take(self, lane: Lane) -> list[Row]:
         """The next rows of a lane that somebody still waits for."""
-        while batch := self._waiting[lane].take(self._token_budget):
+        while batch := self._waiting[lane].take(self._token_budget or self.engine.token_budget):
             unwanted = [row for row in batch if all(request.answer.cancelled() for request, _ in row.places)]
             for row in unwanted:
                 self._forget(row)
@@ -124,23 +141,38 @@ class Batcher:
                 return [row for row in batch if row not in unwanted] if unwanted else batch
         return []
 
-    def _score(self, batch: list[Row]) -> None:
-        """When a pass raises, its halves are tried apart, down to the text that the model can't score."""
+    def _begin(self, batch: list[Row]) -> list[_Pass]:
+        """The pass; none when it failed at once and its texts were seen to."""
+        began = time.monotonic()
         try:
-            probabilities = self.engine.forward([row.tokens for row in batch])
+            return [_Pass(began, batch, self.engine.start([row.tokens for row in batch]))]
         except Exception as error:  # whatever a back end raises belongs to the texts in this pass, not to the thread
-            if len(batch) > 1:
-                self._score(batch[: len(batch) // 2])
-                self._score(batch[len(batch) // 2 :])
-            else:
-                self._fail(batch[0], error)
-            return
+            self._score_apart(batch, error)
+            return []
+
+    def _finish(self, begun: _Pass) -> int:
+        """How many texts it scored."""
+        try:
+            probabilities = begun.result()
+        except Exception as error:  # a device may say so late
+            self._score_apart(begun.batch, error)
+            return 0
         with self._changed:
-            for row, probability in zip(batch, probabilities, strict=True):
+            for row, probability in zip(begun.batch, probabilities, strict=True):
                 self._forget(row)
                 self.cache.put(row.key, probability.tobytes())
                 _fill(row.places, probability)
-        _settle(dict.fromkeys(request for row in batch for request, _ in row.places if not request.missing))
+        _settle(dict.fromkeys(request for row in begun.batch for request, _ in row.places if not request.missing))
+        return len(begun.batch)
+
+    def _score_apart(self, batch: list[Row], error: Exception) -> None:
+        """When a pass fails, its halves are tried, down to the text that the model can't score."""
+        if len(batch) == 1:
+            self._fail(batch[0], error)
+            return
+        for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+            for begun in self._begin(half):
+                self._finish(begun)
 
     def _fail(self, row: Row, error: Exception) -> None:
         with self._changed:

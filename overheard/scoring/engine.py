@@ -1,6 +1,6 @@
 """What every scoring back end offers: texts to token ids, token ids to calibrated probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
@@ -31,11 +31,26 @@ class Engine(Protocol):
         The texts, one at least, go through the model together, padded to the longest: plan them with `batches.plan`.
         """
 
+    @property
+    def token_budget(self) -> int:
+        """Padded tokens that a pass should hold at most; a back end that ran out of memory lowers it."""
+        return TOKEN_BUDGET
+
+    @property
+    def depth(self) -> int:
+        """Passes that may be under way at once: more than one where `start` comes back before its pass has ended."""
+        return 1
+
+    def start(self, batch: Sequence[Tokens]) -> Callable[[], Floats]:
+        """Begin what `forward` does; call what comes back for the probabilities. Both on the thread of `forward`."""
+        probabilities = self.forward(batch)
+        return lambda: probabilities
+
     def score(self, texts: Sequence[str]) -> Floats:
         """(n, 3) calibrated probabilities in the order of `texts`: encode, plan, forward."""
         encoded = self.encode(texts)
         probabilities = np.empty((len(texts), 3), dtype=np.float32)
-        for indices in plan([len(tokens) for tokens in encoded], TOKEN_BUDGET):
+        for indices in plan([len(tokens) for tokens in encoded], self.token_budget):
             probabilities[indices] = self.forward([encoded[index] for index in indices])
         return probabilities
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
@@ -229,3 +229,67 @@ def test_a_long_pass_shows_as_busy(engine: CountingEngine, batcher: Batcher) -> 
     answer.result(10)
     batcher.close()
     assert batcher.busy_s() == 0
+
+
+class DeviceEngine(CountingEngine):
+    """Begins a pass at once and computes it when asked for it, as a device does that works beside this thread."""
+
+    depth = 2
+    token_budget = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = 0
+        self.begun_by_the_end_of: list[int] = []
+
+    def start(self, batch: Sequence[Tokens]) -> Callable[[], Floats]:
+        self.begun += 1
+        return lambda: self._end(batch)
+
+    def _end(self, batch: Sequence[Tokens]) -> Floats:
+        probabilities = self.forward(batch)
+        self.begun_by_the_end_of.append(self.begun)
+        return probabilities
+
+
+def test_the_next_pass_is_begun_before_the_last_has_ended() -> None:
+    engine = DeviceEngine()
+    engine.gate.clear()
+    batcher = Batcher(engine)
+    first = batcher.submit(["x"], Lane.bulk)
+    assert engine.entered.acquire(timeout=10)
+    rest = batcher.submit(["b" * 61, "c" * 62, "d" * 63], Lane.bulk)
+    engine.gate.set()
+    assert rest.result(10).tolist() == expected(["b" * 61, "c" * 62, "d" * 63])
+    assert first.result(10).tolist() == expected(["x"])
+    assert engine.begun_by_the_end_of == [1, 3, 4, 4]
+    batcher.close()
+
+
+def test_what_fails_late_fails_alone() -> None:
+    engine = DeviceEngine()
+    engine.gate.clear()
+    batcher = Batcher(engine, token_budget=64)
+    answers = [batcher.submit([text], Lane.bulk) for text in ("x", "good", "oh no!", "well" * 12)]
+    engine.gate.set()
+    assert [answers[place].result(10).tolist() for place in (0, 1, 3)] == [
+        expected([text]) for text in ("x", "good", "well" * 12)
+    ]
+    with pytest.raises(ScoringFailed, match="exclamation"):
+        answers[2].result(10)
+    batcher.close()
+    assert batcher.busy_s() == 0
+
+
+def test_passes_are_as_large_as_the_engine_says_at_the_time() -> None:
+    engine = DeviceEngine()
+    engine.gate.clear()
+    batcher = Batcher(engine)
+    first = batcher.submit(["x"], Lane.bulk)
+    assert engine.entered.acquire(timeout=10)
+    engine.token_budget = 4
+    others = batcher.submit(["ab"] * 4, Lane.bulk)
+    engine.gate.set()
+    wait([first, others], 10)
+    assert engine.passes == [[1], [2, 2], [2, 2]]
+    batcher.close()
