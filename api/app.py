@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api import auth, errors
 from api.jobs import Desk
 from api.metrics import watch
-from api.routes import health, inference, jobs, keys, metrics
+from api.routes import batches, health, inference, jobs, keys, metrics
 from api.services import Services
 from overheard import __version__
 from overheard.limits import MAX_BODY_BYTES
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.before_request(_require_json)
     app.after_request(auth.secure)
     errors.register(app)
-    for routes in (inference, jobs, keys, health, metrics):
+    for routes in (inference, batches, jobs, keys, health, metrics):
         app.register_api(routes.blueprint)
     app.add_url_rule("/", "home", _home)
     return app
@@ -61,7 +61,7 @@ def _services(settings: Settings) -> Services:
 
 def _require_json() -> None:
     """A body is JSON or refused: 415 for another type, 422 for what does not parse."""
-    if request.method not in ("POST", "PATCH", "PUT"):
+    if request.method not in ("POST", "PATCH", "PUT") or request.endpoint == batches.UPLOAD:
         return
     if request.content_length == 0 or (request.content_length is None and not request.headers.get("Transfer-Encoding")):
         return

@@ -14,6 +14,13 @@ STUCK_AFTER_S = 60  # a forward pass takes well under a second
 log = logging.getLogger(__name__)
 
 
+def living(redis: Redis) -> int:
+    """How many scoring workers were heard of lately. Raises RedisError."""
+    seconds, _ = redis.time()
+    beats = [json.loads(beat) for beat in redis.hvals(names.HEARTBEATS)]
+    return sum(seconds - beat["at"] <= names.HEARTBEAT_MAX_AGE_S for beat in beats)
+
+
 class Heart:
     """Beats in a thread of its own from `start` to `stop`."""
 

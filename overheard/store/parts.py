@@ -6,13 +6,13 @@ can neither lose a part nor score one into the answer twice.
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict
@@ -22,6 +22,7 @@ from overheard.store.tables import Job, Part
 PART_ROWS = 256
 PART_CHARS = 64_000  # with 256 tweets of ~90 characters well under 2 s of work on 2 cores, see docs/architecture.md
 ROW_CHARS = 1_000  # a longer text is truncated by the tokenizer, so it costs no more than this
+HANDS_PER_WORKER = 2  # parts of a job that a worker holds at once: while one is in the model, the next is tokenised
 
 Scores = NDArray[np.float32]
 
@@ -43,13 +44,13 @@ class Work:
     attempt: int
 
 
-def cut(texts: Sequence[str]) -> list[list[str]]:
-    """Consecutive parts of at most PART_ROWS texts and about PART_CHARS characters that will be read."""
+def cut(texts: Sequence[str], part_rows: int = PART_ROWS) -> list[list[str]]:
+    """Consecutive parts of at most `part_rows` texts and about PART_CHARS characters that will be read."""
     parts: list[list[str]] = []
     room = 0
     for text in texts:
         cost = min(len(text), ROW_CHARS)
-        if not parts or len(parts[-1]) >= PART_ROWS or room < cost:
+        if not parts or len(parts[-1]) >= part_rows or room < cost:
             parts.append([])
             room = PART_CHARS
         parts[-1].append(text)
@@ -85,12 +86,17 @@ def add_job(
     session.add(job)
     session.flush()
     for number, (texts, answer) in enumerate(zip(parts, answers, strict=True)):
-        part = Part(job_id=job.id, number=number, size=len(texts), texts=zlib.compress(json.dumps(texts).encode(), 1))
+        part = Part(job_id=job.id, number=number, size=len(texts), texts=packed(texts))
         if answer:
             part.scores, part.model = answer.scores.astype("<f4").tobytes(), answer.model
         session.add(part)
     jobs.note(session, job.id, now, f"accepted: {job.total} messages in {len(parts)} parts")
     return job
+
+
+def packed(texts: list[str]) -> bytes:
+    """Texts as a part keeps them."""
+    return zlib.compress(json.dumps(texts).encode(), 1)
 
 
 def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attempts: int) -> Work | None:
@@ -117,20 +123,41 @@ def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attem
 
 
 def give_back(session: Session, job_id: str, number: int, answer: Answer, now: datetime) -> Job:
-    """Store a part's scores, the first that come; the last part ends the job."""
+    """Store a part's scores, the first that come, in place of its texts; the last part ends the job."""
     job = jobs.lock(session, job_id)
     part = session.get_one(Part, (job_id, number))
     if part.scores is None and job.state not in jobs.FINISHED:
         part.scores, part.model, part.lease_until = answer.scores.astype("<f4").tobytes(), answer.model, None
+        part.texts = b""
         job.done += part.size
         if job.done == job.total:
             jobs.finish(session, job, "succeeded", now)
     return job
 
 
+def hands(session: Session, now: datetime) -> dict[str, int]:
+    """How many parts of each running job are being scored now."""
+    held = select(Part.job_id, func.count()).where(Part.lease_until >= now).group_by(Part.job_id)
+    counts = dict(session.execute(held).tuples().all())
+    running = session.scalars(select(Job.id).where(Job.state == "running"))
+    return {job_id: counts.get(job_id, 0) for job_id in running}
+
+
+def missing_hands(held: Mapping[str, int], workers: int, waiting: int) -> list[str]:
+    """Jobs that more hands could work on, each as often as a message is missing.
+
+    held: parts in hand by running job; waiting: messages that nobody has taken yet, so nobody is idle. A message leads
+    to the next, so as many parts of a job are in hand as it has messages.
+    """
+    wanted = HANDS_PER_WORKER * workers - waiting
+    return [job_id for job_id, hands in held.items() for _ in range(wanted - hands)]
+
+
 def result(session: Session, job_id: str) -> Answer:
     """All scores (total, 3) in input order. Raises NotFound; Conflict when the job has not succeeded."""
     job = jobs.get(session, job_id)
+    if job.kind != "score":
+        raise Conflict(f"job {job_id} is a {job.kind}: GET /batches/{job_id}/results has its scored rows")
     if job.state != "succeeded":
         raise Conflict(f"job {job_id} is {job.state}; its result is there once it has succeeded")
     rows = session.execute(select(Part.scores, Part.model).where(Part.job_id == job_id).order_by(Part.number)).all()

@@ -205,9 +205,8 @@ def test_old_jobs_are_deleted_with_their_texts(database: Database) -> None:
     old, running = add_job(database), add_job(database)
     with database.write() as session:
         jobs.cancel(session, old, NOW)
-    with database.write() as session:
-        assert jobs.purge(session, NOW + timedelta(days=29), keep_days=30) == 0
-        assert jobs.purge(session, NOW + timedelta(days=31), keep_days=30) == 1
+    assert jobs.purge(database, NOW + timedelta(days=29), keep_days=30) == 0
+    assert jobs.purge(database, NOW + timedelta(days=31), keep_days=30) == 1
     with database.read() as session:
         assert jobs.get(session, running).state == "queued"
         assert session.get(Part, (old, 0)) is None

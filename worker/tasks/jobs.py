@@ -2,20 +2,23 @@
 
 from datetime import UTC, datetime
 
-from overheard.store import jobs
-from worker import context, names
+from overheard.store import jobs, parts
+from worker import context, heartbeat, names
 from worker.app import app
 
 
 @app.task(name=names.REAP_JOBS)
 def reap_jobs() -> None:
-    with context.get().database.write() as session:
-        lost = jobs.reclaim_lost(session, datetime.now(UTC), context.get().settings.lease_s)
-    for job_id in lost:
+    house, now = context.get(), datetime.now(UTC)
+    jobs.drop_abandoned(house.database, now)
+    with house.database.write() as session:
+        lost = jobs.reclaim_lost(session, now, house.settings.lease_s)
+        held = parts.hands(session, now)
+    short = parts.missing_hands(held, heartbeat.living(house.redis), house.redis.llen(names.SCORING_BULK))
+    for job_id in lost + short:
         app.send_task(names.SCORE_JOB, args=[job_id], task_id=job_id)
 
 
 @app.task(name=names.PURGE_JOBS)
 def purge_jobs() -> None:
-    with context.get().database.write() as session:
-        jobs.purge(session, datetime.now(UTC), context.get().settings.keep_jobs_days)
+    jobs.purge(context.get().database, datetime.now(UTC), context.get().settings.keep_jobs_days)
