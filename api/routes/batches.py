@@ -2,17 +2,18 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Literal
+from urllib.parse import quote
 
 from flask import Response, g, jsonify, request
 from flask_openapi import APIBlueprint
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
-from werkzeug.http import dump_options_header
 
 from api import batches as transfers
 from api.auth import requires
@@ -151,9 +152,18 @@ def results(path: BatchPath, query: ResultsQuery) -> Response:
         raise
     response = Response(pieces, content_type=media_type(kind))
     response.call_on_close(house.streams.release)
-    name = f"{PurePath(batch.filename).stem}.scored.{kind}"
-    response.headers["Content-Disposition"] = dump_options_header("attachment", {"filename": name})
+    response.headers.set(
+        "Content-Disposition", "attachment", **_names(f"{PurePath(batch.filename).stem}.scored.{kind}")
+    )
     return response
+
+
+def _names(name: str) -> dict[str, str]:
+    """A file's name for a header: as it is, and for those who know ASCII alone (RFC 6266)."""
+    if name.isascii():
+        return {"filename": name}
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return {"filename": plain, "filename*": f"UTF-8''{quote(name, safe='')}"}
 
 
 def _enter(house: Services) -> None:
