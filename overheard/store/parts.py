@@ -102,7 +102,7 @@ def packed(texts: list[str]) -> bytes:
 def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attempts: int) -> Work | None:
     """Lease the next free part and count the attempt; None when none is free. A part out of attempts parks the job."""
     job = jobs.lock(session, job_id)
-    if job.state in jobs.FINISHED:
+    if job.state in jobs.FINISHED or job.stage == jobs.RECEIVING:
         return None
     free = or_(Part.lease_until.is_(None), Part.lease_until < now)
     part = session.scalar(
