@@ -122,6 +122,16 @@ def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attem
     return Work(part.number, json.loads(zlib.decompress(part.texts)), part.attempts)
 
 
+def renew(session: Session, job_id: str, number: int, now: datetime, lease_s: float) -> bool:
+    """A worker that is slow and not dead keeps its part; False when nobody wants its scores any more."""
+    job = jobs.lock(session, job_id)
+    part = session.get_one(Part, (job_id, number))
+    if job.state in jobs.FINISHED or part.scores is not None:
+        return False
+    part.lease_until = job.lease_until = now + timedelta(seconds=lease_s)
+    return True
+
+
 def give_back(session: Session, job_id: str, number: int, answer: Answer, now: datetime) -> Job:
     """Store a part's scores, the first that come, in place of its texts; the last part ends the job."""
     job = jobs.lock(session, job_id)
