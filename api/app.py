@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api import auth, errors
 from api.jobs import Desk
 from api.metrics import watch
-from api.routes import health, inference, jobs, keys, metrics
+from api.routes import batches, health, inference, jobs, keys, metrics
 from api.services import Services
 from overheard import __version__
 from overheard.limits import MAX_BODY_BYTES
@@ -21,6 +21,7 @@ from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
 from worker.app import app as celery
 
+DRAINED_BYTES = 65_536  # gunicorn closes the connection after a longer one
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "basic": {"type": "http", "scheme": "basic", "description": "any name, the key as password"},
@@ -43,8 +44,9 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.before_request(auth.authenticate)
     app.before_request(_require_json)
     app.after_request(auth.secure)
+    app.after_request(_drain)
     errors.register(app)
-    for routes in (inference, jobs, keys, health, metrics):
+    for routes in (inference, batches, jobs, keys, health, metrics):
         app.register_api(routes.blueprint)
     app.add_url_rule("/", "home", _home)
     return app
@@ -61,7 +63,7 @@ def _services(settings: Settings) -> Services:
 
 def _require_json() -> None:
     """A body is JSON or refused: 415 for another type, 422 for what does not parse."""
-    if request.method not in ("POST", "PATCH", "PUT"):
+    if request.method not in ("POST", "PATCH", "PUT") or request.endpoint == batches.UPLOAD:
         return
     if request.content_length == 0 or (request.content_length is None and not request.headers.get("Transfer-Encoding")):
         return
@@ -71,6 +73,13 @@ def _require_json() -> None:
         request.get_json()  # kept by the request: the route does not parse again
     except (BadRequest, RecursionError) as error:
         raise UnprocessableEntity(f"the body is not JSON: {error.__context__ or error}") from None
+
+
+def _drain(response: Response) -> Response:
+    """Read the rest of a small body that was refused unread: gunicorn would lose the next request in it."""
+    if 0 < (request.content_length or 0) <= DRAINED_BYTES:
+        request.environ["wsgi.input"].read(DRAINED_BYTES)
+    return response
 
 
 def _home() -> BaseResponse | Response:

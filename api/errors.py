@@ -10,9 +10,24 @@ from redis import RedisError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from overheard.errors import Conflict, NotFound, OverheardError, ScoringFailed, ScoringUnavailable
+from overheard.errors import (
+    Conflict,
+    DataError,
+    NoRoom,
+    NotFound,
+    OverheardError,
+    ScoringFailed,
+    ScoringUnavailable,
+)
 
-STATUSES: dict[type[OverheardError], int] = {NotFound: 404, Conflict: 409, ScoringUnavailable: 503, ScoringFailed: 500}
+STATUSES: dict[type[OverheardError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    DataError: 422,
+    ScoringFailed: 500,
+    ScoringUnavailable: 503,
+    NoRoom: 507,
+}
 log = logging.getLogger(__name__)
 
 

@@ -24,7 +24,9 @@ class Problem(BaseModel):
 class Progress(BaseModel):
     done: int
     total: int
-    eta_s: float | None = Field(description="Seconds left at the mean rate so far")
+    rejected: int = Field(description="Rows of a batch that could not be read; they are not among the total")
+    rows_per_s: float | None = Field(description="Mean rate since the job was started; null before anything is done")
+    eta_s: float | None = Field(description="Seconds left at that rate")
 
 
 class LogLine(BaseModel):
@@ -45,7 +47,13 @@ class JobView(BaseModel):
 
     @classmethod
     def of(cls, job: Job, **more: Any) -> Self:
-        progress = {"done": job.done, "total": job.total, "eta_s": jobs.eta_s(job, datetime.now(UTC))}
+        now = datetime.now(UTC)
+        rate = jobs.rate(job, now)
+        progress = {
+            **{name: getattr(job, name) for name in ("done", "total", "rejected")},
+            "rows_per_s": rate and round(rate, 1),
+            "eta_s": jobs.eta_s(job, now),
+        }
         shown = ("id", "kind", "state", "stage", "error", "created_at", "started_at", "finished_at")
         return cls.model_validate({**{name: getattr(job, name) for name in shown}, "progress": progress, **more})
 

@@ -6,6 +6,7 @@ OverheardError
 ├── BundleError           a model bundle is missing, damaged or of another kind
 ├── NotFound              a row that a caller named does not exist
 ├── Conflict              what was asked for contradicts the present state
+├── NoRoom                a disk or a database is full
 ├── ScoringUnavailable    nobody scored the texts in time
 ├── ScoringFailed         a worker said that these texts can't be scored
 └── StackError            the local stack can't start, or has stopped
@@ -35,13 +36,17 @@ class BundleError(OverheardError):
 class NotFound(OverheardError):
     """Raised when a row that a caller named does not exist."""
 
-    def __init__(self, kind: str, key: str) -> None:
-        super().__init__(f"no {kind} {key!r}")
+    def __init__(self, kind: str, key: str, advice: str = "") -> None:
+        super().__init__(f"no {kind} {key!r}" + (f": {advice}" if advice else ""))
         self.kind, self.key = kind, key
 
 
 class Conflict(OverheardError):
     """Raised when what was asked for contradicts the present state."""
+
+
+class NoRoom(OverheardError):
+    """Raised when a disk or a database is full."""
 
 
 class ScoringUnavailable(OverheardError):

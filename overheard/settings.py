@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     max_queued_messages: int = Field(
         10_000_000, ge=1, description="Messages that jobs may have to score; beyond it new jobs get 503."
     )
-    max_streams: int = Field(16, ge=1, description="Event streams open at once; one more gets 503.")
+    max_streams: int = Field(16, ge=1, description="Event streams and batch transfers at once; one more gets 503.")
+    max_upload_bytes: int = Field(1_000_000_000, ge=1, description="Largest upload of POST /batches; more gets 413.")
     max_attempts: int = Field(3, ge=1, description="Times that work is started before it is parked as failed.")
     lease_s: float = Field(30, gt=0, description="Work whose worker has been silent for so long is given to another.")
     visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")

@@ -69,13 +69,13 @@ def _labelled(rows: Rows, text_column: str, label_column: str) -> Iterator[tuple
     number = count(1)
     for chunk in rows.chunks(list(dict.fromkeys([text_column, label_column]))):
         cells = zip(texts(chunk, text_column), texts(chunk, label_column), number, strict=False)
-        read = [(text, _label(rows.path, row, cell)) for text, cell, row in cells]
+        read = [(text, _label(rows.name, row, cell)) for text, cell, row in cells]
         pairs = [(text, label) for text, label in read if text is not None and label is not None]
         if pairs:
             yield [text for text, _ in pairs], [label for _, label in pairs]
 
 
-def _label(path: Path, row: int, cell: str | None) -> int | None:
+def _label(file: str, row: int, cell: str | None) -> int | None:
     """None for a cell that is empty."""
     name = (cell or "nan").strip().lower()
     if name == "nan":
@@ -84,7 +84,7 @@ def _label(path: Path, row: int, cell: str | None) -> int | None:
         return NAMES[name]
     except KeyError:
         expected = f"0, 1, 2 or {', '.join(LABELS)}"
-        raise DataError(f"{path}: row {row} has the label {name[:40]!r}, which is none of {expected}") from None
+        raise DataError(f"{file}: row {row} has the label {name[:40]!r}, which is none of {expected}") from None
 
 
 def _print(result: "Evaluation", model: str) -> None:

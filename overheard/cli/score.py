@@ -25,6 +25,7 @@ from overheard.cli.gathered import Gathered
 from overheard.client import Scored, Scorer, choose
 from overheard.errors import DataError, ScoringFailed
 from overheard.rows import Rows, check_suffix, create, is_known, open_rows, texts
+from overheard.rows.scored import require_free, scored_schema, with_scores
 from overheard.scoring.bundle import LABELS
 from overheard.settings import Settings
 
@@ -61,14 +62,14 @@ def score(
     _check_output(source, output, overwrite)
     rows = open_rows(source)
     rows.require_text(text_column)
-    added = _added_schema(rows, prefix)
+    require_free(rows, prefix, "--prefix ")
     began_at = time.monotonic()
     try:
         with closing(choose(Settings.load(), here=here)) as scorer, Gathered(output, console) as gathered:
             console.print(f"{rows.count:,} rows, {scorer.where}")
             gathered.bind(rows, text_column)
             kept = _gather(rows, text_column, scorer, gathered, console)
-            summary = {"output": str(output), **_join(rows, text_column, added, gathered)}
+            summary = {"output": str(output), **_join(rows, text_column, prefix, gathered)}
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{output} can't be written: {error}") from error
     seconds = time.monotonic() - began_at
@@ -140,15 +141,6 @@ def _check_output(source: Path, output: Path, overwrite: bool) -> None:
         raise DataError(f"{output} can't be written: {output.parent} is no folder")
 
 
-def _added_schema(rows: Rows, prefix: str) -> pa.Schema:
-    fields = [*((name, pa.float32()) for name in LABELS), ("label", pa.string()), ("model", pa.string())]
-    schema = pa.schema([(prefix + name, kind) for name, kind in fields])
-    if taken := [name for name in schema.names if name in rows.schema.names]:
-        advice = f"name ours otherwise, for example --prefix {prefix}predicted_"
-        raise DataError(f"{rows.path} has a column {taken[0]!r} already: {advice}")
-    return schema
-
-
 def _gather(rows: Rows, column: str, scorer: Scorer, gathered: Gathered, console: Console) -> int:
     """Score what is not gathered yet. Returns how many rows were there already."""
     for _ in range(MAX_STARTS):
@@ -161,7 +153,7 @@ def _gather(rows: Rows, column: str, scorer: Scorer, gathered: Gathered, console
                 progress.update(bar, completed=gathered.rows)
             else:
                 if gathered.rows != rows.count:
-                    raise DataError(f"{rows.path} has changed while it was scored")
+                    raise DataError(f"{rows.name} has changed while it was scored")
                 return kept
     raise ScoringFailed("the model has changed again and again: wait until a promotion is through, then try again")
 
@@ -171,23 +163,19 @@ def _cells(rows: Rows, column: str) -> Iterator[str]:
     return (text or "" for chunk in rows.chunks([column]) for text in texts(chunk, column))
 
 
-def _join(rows: Rows, column: str, added: pa.Schema, gathered: Gathered) -> dict[str, Any]:
+def _join(rows: Rows, column: str, prefix: str, gathered: Gathered) -> dict[str, Any]:
     """Write input and probabilities into the output, and count."""
-    schema = pa.schema([*rows.schema, *added], metadata=rows.schema.metadata)
+    schema = scored_schema(rows.schema, prefix)
     counts = np.zeros(len(LABELS), np.int64)
     done = 0
     with closing(create(gathered.draft, schema)) as out:
         for chunk in rows.chunks():
-            is_missing = np.array([text is None for text in texts(chunk, column)])
+            has_text = np.array([text is not None for text in texts(chunk, column)])
             probabilities = gathered.read(done, chunk.num_rows)
             if len(probabilities) != chunk.num_rows:
-                raise DataError(f"{rows.path} has changed while it was scored")
-            top = probabilities.argmax(axis=1)
-            counts += np.bincount(top[~is_missing], minlength=len(LABELS))
-            labels, models = np.array(LABELS)[top], np.full(len(top), gathered.model)
-            cells = [*probabilities.T, labels, models]
-            arrays = [pa.array(c, field.type, mask=is_missing) for c, field in zip(cells, added, strict=True)]
-            out.write(pa.Table.from_arrays([*chunk.columns, *arrays], schema=schema))
+                raise DataError(f"{rows.name} has changed while it was scored")
+            counts += np.bincount(probabilities.argmax(axis=1)[has_text], minlength=len(LABELS))
+            out.write(with_scores(chunk, schema, probabilities, gathered.model or "", has_text))
             done += chunk.num_rows
     gathered.publish()
     with_text = int(counts.sum())

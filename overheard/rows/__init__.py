@@ -8,52 +8,85 @@ holds lists or objects, travels as JSON text and is written to JSONL as it was. 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 
 from overheard.errors import DataError
+from overheard.formats import SUFFIXES, Format, format_of
 from overheard.rows import csv, jsonl, parquet
-from overheard.rows.base import CHUNK_ROWS, Rows, Writer, is_json
+from overheard.rows.base import CHUNK_ROWS, Reject, Rows, Source, Writer, is_json
 
-__all__ = ["CHUNK_ROWS", "Rows", "Writer", "check_suffix", "create", "is_known", "open_rows", "texts"]
+__all__ = [
+    "CHUNK_ROWS",
+    "Rows",
+    "Writer",
+    "check_suffix",
+    "create",
+    "is_known",
+    "open_rows",
+    "open_upload",
+    "texts",
+    "write_to",
+]
 
-Opener: TypeAlias = Callable[[Path], Rows]
-Creator: TypeAlias = Callable[[Path, pa.Schema], Writer]
-_FORMATS: Final[dict[str, tuple[Opener, Creator]]] = {
-    ".csv": (csv.open_rows, csv.Writer),
-    ".jsonl": (jsonl.open_rows, jsonl.Writer),
-    ".ndjson": (jsonl.open_rows, jsonl.Writer),
-    ".parquet": (parquet.open_rows, parquet.Writer),
+_OPENERS: Final[dict[Format, Callable[[Source], Rows]]] = {
+    "csv": csv.open_rows,
+    "jsonl": jsonl.open_rows,
+    "parquet": parquet.open_rows,
+}
+_WRITERS: Final[dict[Format, Callable[[BinaryIO, pa.Schema], Writer]]] = {
+    "csv": csv.Writer,
+    "jsonl": jsonl.Writer,
+    "parquet": parquet.Writer,
 }
 
 
 def open_rows(path: Path) -> Rows:
     """Check the file from end to end. Raises DataError: which file, which line, what is wrong."""
-    opener, _ = _format(path)
+    rows = _open(Source(path, str(path)), _format(path))
+    if not rows.count:
+        raise DataError(f"{rows.name} has no rows")
+    return rows
+
+
+def open_upload(path: Path, name: str, kind: Format, text_column: str, told: Reject) -> Rows:
+    """The rows that can be used, if any; `told(line, reason)` hears of the others. Messages call the file `name`.
+
+    Raises DataError when the file can't be used as a whole, or has no texts in `text_column`.
+    """
+    rows = _open(Source(path, name, told, text_column), kind)
+    rows.require_text(text_column)
+    return rows
+
+
+def _open(source: Source, kind: Format) -> Rows:
     try:
-        if not path.stat().st_size:
-            raise DataError(f"{path} is empty")
-        rows = opener(path)
+        if not source.path.stat().st_size:
+            raise DataError(f"{source.name} is empty")
+        rows = _OPENERS[kind](source)
     except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+        raise DataError(f"{source.name} can't be read: {error.strerror or error}") from error
     names = rows.schema.names
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"{path} has two columns named {twice!r}: rename one")
-    if not rows.count:
-        raise DataError(f"{path} has no rows")
+        raise DataError(f"{source.name} has two columns named {twice!r}: rename one")
     return rows
 
 
 def create(path: Path, schema: pa.Schema) -> Writer:
     """A new file in the format that its suffix names. Raises DataError for a suffix that names none."""
-    _, writer = _format(path)
-    return writer(path, schema)
+    kind = _format(path)
+    return write_to(path.open("wb"), kind, schema)
+
+
+def write_to(sink: BinaryIO, kind: Format, schema: pa.Schema) -> Writer:
+    """Rows for whoever reads the other end of `sink`, which is closed with the writer."""
+    return _WRITERS[kind](sink, schema)
 
 
 def is_known(path: Path) -> bool:
     """Whether the suffix names a format."""
-    return path.suffix.lower() in _FORMATS
+    return format_of(path.name) is not None
 
 
 def check_suffix(path: Path) -> None:
@@ -69,11 +102,11 @@ def texts(table: pa.Table, column: str) -> list[str | None]:
     return [cell if cell and not cell.isspace() else None for cell in cells]
 
 
-def _format(path: Path) -> tuple[Callable[[Path], Rows], Callable[[Path, pa.Schema], Writer]]:
-    try:
-        return _FORMATS[path.suffix.lower()]
-    except KeyError:
-        raise DataError(f"{path}: name a file that ends in {', '.join(_FORMATS)}") from None
+def _format(path: Path) -> Format:
+    kind = format_of(path.name)
+    if kind is None:
+        raise DataError(f"{path}: name a file that ends in {', '.join(SUFFIXES)}")
+    return kind
 
 
 def _cell_text(value: Any) -> str:

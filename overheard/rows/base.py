@@ -2,28 +2,62 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from overheard.errors import DataError
 
 CHUNK_ROWS: Final = 2048
+CHUNK_CHARS: Final = 16_000_000  # rows of any length: a chunk of them fits in memory
+MAX_LINE_BYTES: Final = 10_000_000
 JSON_TEXT: Final = {b"overheard": b"json"}  # marks a column whose cells are JSON
+
+Reject: TypeAlias = Callable[[int, str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file and what messages call it.
+
+    Without `told` the first malformed row refuses the file; with it, `told(line, reason)` hears of each, once, and the
+    file is read without them. A row is then malformed, too, when it holds no string or null in `text_column`.
+    """
+
+    path: Path
+    name: str
+    told: Reject | None = None
+    text_column: str | None = None
+
+    def reject(self, line: int, reason: str) -> None:
+        """Raises DataError unless somebody wants to be told."""
+        if self.told is None:
+            raise DataError(f"{self.name}: line {line} {reason}")
+        self.told(line, reason)
+
+    def again(self) -> Self:
+        """For a second reading: what is malformed has been told."""
+        return self if self.told is None else replace(self, told=lambda _line, _reason: None)
 
 
 @dataclass(frozen=True)
 class Rows:
     """An open file: `schema` and `count` are those of the whole file."""
 
-    path: Path
+    source: Source
     schema: pa.Schema
     count: int
     read: Callable[[pa.Schema], Iterator[pa.Table]]
     oddities: Mapping[str, str] = field(default_factory=dict)  # JSONL column -> where it holds what is no text
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.source.name
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Tables of at most CHUNK_ROWS rows, in the file's order. Raises DataError when the file has changed since."""
@@ -33,7 +67,7 @@ class Rows:
     def require(self, column: str) -> pa.Field:
         """The column's field. Raises DataError naming the columns there are."""
         if column not in self.schema.names:
-            raise DataError(f"{self.path} has no column {column!r}; its columns are {', '.join(self.schema.names)}")
+            raise DataError(f"{self.name} has no column {column!r}; its columns are {', '.join(self.schema.names)}")
         return self.schema.field(column)
 
     def require_text(self, column: str) -> None:
@@ -42,13 +76,13 @@ class Rows:
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
         if not (is_text(kind) or pa.types.is_null(kind)):
-            raise DataError(f"{self.path}: column {column!r} holds {kind}, no text")
+            raise DataError(f"{self.name}: column {column!r} holds {kind}, no text")
         if column in self.oddities:
-            raise DataError(f"{self.path}: {self.oddities[column]}: {column!r} is no text")
+            raise DataError(f"{self.name}: {self.oddities[column]}: {column!r} is no text")
 
     def fingerprint(self) -> str:
         """SHA-256 of the file's bytes."""
-        with self.path.open("rb") as file:
+        with self.source.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -60,20 +94,49 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-def lines(path: Path) -> Iterator[str]:
+class Line(NamedTuple):
+    """A line's text, or why it has none that can be used."""
+
+    text: str
+    flaw: str = ""
+
+
+def lines(source: Source) -> Iterator[Line]:
+    """All lines of the file; none takes more memory than MAX_LINE_BYTES."""
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                yield _decode(path, number, line)
+        with source.path.open("rb") as file:
+            is_first = True
+            while raw := file.readline(MAX_LINE_BYTES + 1):
+                if len(raw) > MAX_LINE_BYTES:
+                    while raw and not raw.endswith(b"\n"):
+                        raw = file.readline(MAX_LINE_BYTES)
+                    yield Line("\n", f"is longer than {MAX_LINE_BYTES:,} bytes")
+                else:
+                    yield _decoded(raw, is_first)
+                is_first = False
     except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}") from error
+        raise DataError(f"{source.name} can't be read: {error.strerror}") from error
 
 
-def _decode(path: Path, number: int, line: bytes) -> str:
+def _decoded(raw: bytes, is_first: bool) -> Line:
     try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+        return Line(raw.decode("utf-8-sig" if is_first else "utf-8"))
     except UnicodeDecodeError:
-        raise DataError(f"{path}: line {number} is not UTF-8 text: save the file as UTF-8") from None
+        return Line(raw.decode("utf-8", "replace"), "is not UTF-8 text: save the file as UTF-8")
+
+
+def chunked(rows: Iterable[tuple[int, T]]) -> Iterator[list[T]]:
+    """Lists of at most CHUNK_ROWS rows and about CHUNK_CHARS characters; each row comes with its length."""
+    chunk: list[T] = []
+    room = CHUNK_CHARS
+    for chars, row in rows:
+        if len(chunk) >= CHUNK_ROWS or (chunk and room < chars):
+            yield chunk
+            chunk, room = [], CHUNK_CHARS
+        chunk.append(row)
+        room -= chars
+    if chunk:
+        yield chunk
 
 
 def values(column: pa.ChunkedArray) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -51,20 +51,26 @@ def score_next_parts(database: Database, batcher: Batcher, job_id: str, settings
             job = jobs.get(session, job_id)
         if work is None:
             return job, 0  # finished, or others hold what is left: should they die, the reaper sends a message
-        job = _score(database, batcher, job_id, work)
+        job = _score(database, batcher, job_id, work, settings.lease_s)
         if time.monotonic() >= until:
             with database.read() as session:
                 return job, parts.count_free(session, job_id, datetime.now(UTC), at_most=2)
 
 
-def _score(database: Database, batcher: Batcher, job_id: str, work: parts.Work) -> Job:
+def _score(database: Database, batcher: Batcher, job_id: str, work: parts.Work, lease_s: float) -> Job:
+    answer = batcher.submit(work.texts, Lane.bulk)
     try:
-        scores = batcher.submit(work.texts, Lane.bulk).result()
+        while not wait([answer], lease_s / 3).done and batcher.busy_s() < lease_s:  # a pass takes far less
+            with database.write() as session:
+                if not parts.renew(session, job_id, work.number, datetime.now(UTC), lease_s):
+                    answer.cancel()
+                    return jobs.get(session, job_id)
+        scores = answer.result()
     except ScoringFailed as error:
         with database.write() as session:
             job = jobs.lock(session, job_id)
             jobs.finish(session, job, "failed", datetime.now(UTC), {"title": "scoring failed", "detail": str(error)})
             return job
     with database.write() as session:
-        answer = parts.Answer(scores, batcher.engine.version)
-        return parts.give_back(session, job_id, work.number, answer, datetime.now(UTC))
+        scored = parts.Answer(scores, batcher.engine.version)
+        return parts.give_back(session, job_id, work.number, scored, datetime.now(UTC))

@@ -64,6 +64,12 @@ def migrate(url: str, revision: str = "head") -> None:
         engine.dispose()
 
 
+def is_full(error: DBAPIError) -> bool:
+    """Whether there was no room left to write to."""
+    reason = error.orig
+    return getattr(reason, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(reason, "sqlstate", "") == "53100"
+
+
 @contextmanager
 def _migration_lock(url: str) -> Iterator[None]:
     """SQLite's own lock is given up between Alembic's steps, so a file beside the database is locked."""

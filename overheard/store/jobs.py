@@ -7,15 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict, NotFound
-from overheard.store.tables import Job, JobLine, Part
+from overheard.store.database import Database
+from overheard.store.tables import Job, JobLine, Part, PartRows
 
 UNFINISHED = ("queued", "running")
 FINISHED = ("succeeded", "failed", "cancelled")
+RECEIVING = "receiving"
+"""The stage of a job whose upload is still being cut into parts: nobody works on it, and it can still vanish."""
 LOG_TAIL_LINES = 20
+DELETED_AT_ONCE = 100  # parts: writers wait for each other, so a transaction is short
 
 
 def new_id() -> str:
@@ -79,7 +83,7 @@ def log_tail(session: Session, job_id: str) -> list[JobLine]:
 
 def start(session: Session, job: Job, now: datetime) -> None:
     if job.state == "queued":
-        job.state, job.stage, job.started_at = "running", "scoring", now
+        job.state, job.stage, job.started_at, job.done_before = "running", "scoring", now, job.done
         note(session, job.id, now, "started")
 
 
@@ -96,6 +100,8 @@ def cancel(session: Session, job_id: str, now: datetime) -> Job:
     job = lock(session, job_id)
     if job.state in ("succeeded", "failed"):
         raise Conflict(f"job {job_id} has already {job.state}")
+    if job.stage == RECEIVING:
+        raise Conflict(f"job {job_id} is still being received: close its upload, or cancel it once it is queued")
     finish(session, job, "cancelled", now)
     return job
 
@@ -107,8 +113,9 @@ def retry(session: Session, job_id: str, now: datetime, lease_s: float) -> Job:
         raise Conflict(f"job {job_id} is {job.state}; only a failed or cancelled job can be retried")
     job.state, job.stage, job.error, job.finished_at = "queued", "queued", None, None
     job.lease_until = now + timedelta(seconds=lease_s)
-    for part in session.scalars(select(Part).where(Part.job_id == job_id, Part.scores.is_(None))):
-        part.attempts, part.lease_until = 0, None
+    session.execute(
+        update(Part).where(Part.job_id == job_id, Part.scores.is_(None)).values(attempts=0, lease_until=None)
+    )
     note(session, job_id, now, "retry asked for")
     return job
 
@@ -116,7 +123,9 @@ def retry(session: Session, job_id: str, now: datetime, lease_s: float) -> Job:
 def reclaim_lost(session: Session, now: datetime, lease_s: float) -> list[str]:
     """Ids of unfinished jobs whose lease ran out: their message is lost, send another. Their lease starts anew."""
     lost = session.scalars(
-        select(Job).where(Job.state.in_(UNFINISHED), Job.lease_until < now).with_for_update(skip_locked=True)
+        select(Job)
+        .where(Job.state.in_(UNFINISHED), Job.stage != RECEIVING, Job.lease_until < now)
+        .with_for_update(skip_locked=True)
     ).all()
     for job in lost:
         job.lease_until = now + timedelta(seconds=lease_s)
@@ -124,16 +133,47 @@ def reclaim_lost(session: Session, now: datetime, lease_s: float) -> list[str]:
     return [job.id for job in lost]
 
 
-def purge(session: Session, now: datetime, keep_days: int) -> int:
+def drop_abandoned(database: Database, now: datetime) -> int:
+    """Delete jobs whose receiver died before it had all of the upload; returns how many."""
+    return _remove_all(database, select(Job.id).where(Job.stage == RECEIVING, Job.lease_until < now))
+
+
+def purge(database: Database, now: datetime, keep_days: int) -> int:
     """Delete jobs that ended more than `keep_days` ago, with their texts and scores; returns how many."""
-    old = select(Job.id).where(Job.state.in_(FINISHED), Job.finished_at < now - timedelta(days=keep_days))
-    ids = list(session.scalars(old))
-    session.execute(delete(Job).where(Job.id.in_(ids)))
+    before = now - timedelta(days=keep_days)
+    return _remove_all(database, select(Job.id).where(Job.state.in_(FINISHED), Job.finished_at < before))
+
+
+def _remove_all(database: Database, found: Select[str]) -> int:
+    with database.read() as session:
+        ids = session.scalars(found).all()
+    for job_id in ids:
+        remove(database, job_id)
     return len(ids)
+
+
+def remove(database: Database, job_id: str) -> None:
+    """Delete a job with its texts, rows and scores, in transactions as short as those of other writers."""
+    for table in (PartRows, Part):
+        some = select(table.number).where(table.job_id == job_id).order_by(table.number).limit(DELETED_AT_ONCE)
+        gone = delete(table).where(table.job_id == job_id, table.number.in_(some.scalar_subquery()))
+        while True:
+            with database.write() as session:
+                if not session.execute(gone).rowcount:  # type: ignore[attr-defined]
+                    break
+    with database.write() as session:
+        session.execute(delete(Job).where(Job.id == job_id))
+
+
+def rate(job: Job, now: datetime) -> float | None:
+    """Rows or messages per second since the job was started; None before anything is done."""
+    if job.started_at is None or job.done <= job.done_before:
+        return None
+    seconds = ((job.finished_at or now) - job.started_at).total_seconds()
+    return (job.done - job.done_before) / max(seconds, 1e-3)
 
 
 def eta_s(job: Job, now: datetime) -> float | None:
     """Seconds left at the mean rate so far; None before anything is done."""
-    if job.state != "running" or not job.done or job.started_at is None:
-        return None
-    return round((now - job.started_at).total_seconds() / job.done * (job.total - job.done), 1)
+    per_s = rate(job, now)
+    return round((job.total - job.done) / per_s, 1) if per_s and job.state == "running" else None

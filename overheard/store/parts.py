@@ -48,13 +48,13 @@ def reading_chars(texts: Sequence[str]) -> int:
     return sum(min(len(text), ROW_CHARS) for text in texts)
 
 
-def cut(texts: Sequence[str]) -> list[list[str]]:
-    """Consecutive parts of at most PART_ROWS texts and about PART_CHARS characters that will be read."""
+def cut(texts: Sequence[str], part_rows: int = PART_ROWS) -> list[list[str]]:
+    """Consecutive parts of at most `part_rows` texts and about PART_CHARS characters that will be read."""
     parts: list[list[str]] = []
     room = 0
     for text in texts:
         cost = reading_chars([text])
-        if not parts or len(parts[-1]) >= PART_ROWS or room < cost:
+        if not parts or len(parts[-1]) >= part_rows or room < cost:
             parts.append([])
             room = PART_CHARS
         parts[-1].append(text)
@@ -90,7 +90,7 @@ def add_job(
     session.add(job)
     session.flush()
     for number, (texts, answer) in enumerate(zip(parts, answers, strict=True)):
-        part = Part(job_id=job.id, number=number, size=len(texts), texts=zlib.compress(json.dumps(texts).encode(), 1))
+        part = Part(job_id=job.id, number=number, size=len(texts), texts=packed(texts))
         if answer:
             part.scores, part.model = answer.scores.astype("<f4").tobytes(), answer.model
         session.add(part)
@@ -98,10 +98,15 @@ def add_job(
     return job
 
 
+def packed(texts: list[str]) -> bytes:
+    """Texts as a part keeps them."""
+    return zlib.compress(json.dumps(texts).encode(), 1)
+
+
 def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attempts: int) -> Work | None:
     """Lease the next free part and count the attempt; None when none is free. A part out of attempts parks the job."""
     job = jobs.lock(session, job_id)
-    if job.state in jobs.FINISHED:
+    if job.state in jobs.FINISHED or job.stage == jobs.RECEIVING:
         return None
     part = session.scalar(_free(job_id, now).limit(1))
     if part is None:
@@ -130,12 +135,23 @@ def _free(job_id: str, now: datetime) -> Select[Part]:
     return select(Part).where(Part.job_id == job_id, Part.scores.is_(None), has_no_lease).order_by(Part.number)
 
 
+def renew(session: Session, job_id: str, number: int, now: datetime, lease_s: float) -> bool:
+    """A worker that is slow and not dead keeps its part; False when nobody wants its scores any more."""
+    job = jobs.lock(session, job_id)
+    part = session.get_one(Part, (job_id, number))
+    if job.state in jobs.FINISHED or part.scores is not None:
+        return False
+    part.lease_until = job.lease_until = now + timedelta(seconds=lease_s)
+    return True
+
+
 def give_back(session: Session, job_id: str, number: int, answer: Answer, now: datetime) -> Job:
-    """Store a part's scores, the first that come; the last part ends the job."""
+    """Store a part's scores, the first that come, in place of its texts; the last part ends the job."""
     job = jobs.lock(session, job_id)
     part = session.get_one(Part, (job_id, number))
     if part.scores is None and job.state not in jobs.FINISHED:
         part.scores, part.model, part.lease_until = answer.scores.astype("<f4").tobytes(), answer.model, None
+        part.texts = b""
         job.done += part.size
         if job.done == job.total:
             jobs.finish(session, job, "succeeded", now)
@@ -145,6 +161,8 @@ def give_back(session: Session, job_id: str, number: int, answer: Answer, now: d
 def result(session: Session, job_id: str) -> Answer:
     """All scores (total, 3) in input order. Raises NotFound; Conflict when the job has not succeeded."""
     job = jobs.get(session, job_id)
+    if job.kind != "score":
+        raise Conflict(f"job {job_id} is a {job.kind}: GET /batches/{job_id}/results has its scored rows")
     if job.state != "succeeded":
         raise Conflict(f"job {job_id} is {job.state}; its result is there once it has succeeded")
     rows = session.execute(select(Part.scores, Part.model).where(Part.job_id == job_id).order_by(Part.number)).all()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -26,7 +26,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Table(DeclarativeBase):
     """Base of all tables."""
 
-    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON}
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON, list[dict[str, Any]]: JSON}
+
+
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    """Only these few rows are ever looked for: a finished part costs nothing more."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Job(Table):
@@ -34,6 +39,8 @@ class Job(Table):
 
     state: queued -> running -> succeeded | failed | cancelled; `overheard.store.jobs` holds the transitions.
     lease_until: when it has passed and the job is unfinished, its message is lost and the reaper sends another.
+    done_before: what was done already when it was (last) started, and says nothing about the rate.
+    rejected: rows of its input that could not be read; they are not among the total.
     """
 
     __tablename__ = "jobs"
@@ -49,6 +56,8 @@ class Job(Table):
     stage: Mapped[str] = mapped_column(String(64))
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
+    done_before: Mapped[int] = mapped_column(default=0)
+    rejected: Mapped[int] = mapped_column(default=0)
     error: Mapped[dict[str, Any] | None]
     owner: Mapped[str] = mapped_column(String(64))
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
@@ -60,9 +69,13 @@ class Job(Table):
 
 
 class Part(Table):
-    """A slice of a job's texts, small enough for one task. Free while it has no scores and no live lease."""
+    """A slice of a job's texts, small enough for one task. Free while it has no scores and no live lease.
+
+    size: rows that are done with it; a batch's rows without text are among them, but not among its texts.
+    """
 
     __tablename__ = "parts"
+    __table_args__ = (_partial_index("ix_parts_unscored", "job_id", "number", where="scores IS NULL"),)
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -72,6 +85,29 @@ class Part(Table):
     model: Mapped[str | None] = mapped_column(String(64))
     attempts: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
+
+
+class Batch(Table):
+    """An uploaded file whose rows a job scores. rejects: the first malformed rows, `{"line", "reason"}` each."""
+
+    __tablename__ = "batches"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    format: Mapped[str] = mapped_column(String(16))
+    text_column: Mapped[str] = mapped_column(Text)
+    prefix: Mapped[str] = mapped_column(Text)
+    rejects: Mapped[list[dict[str, Any]]]
+
+
+class PartRows(Table):
+    """The rows that a batch's part came with, all their columns, as a compressed Arrow stream: no worker reads them."""
+
+    __tablename__ = "part_rows"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    rows: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class JobLine(Table):

@@ -106,6 +106,25 @@ def test_a_part_whose_worker_fell_silent_goes_to_another_and_counts_once(databas
     assert give_back(database, job_id, lost, 0.9).done == 3
 
 
+def test_a_worker_that_is_slow_and_not_dead_keeps_its_part(database: Database) -> None:
+    job_id = add_job(database)
+    work = take(database, job_id)
+    assert work
+    now = NOW
+    for _ in range(5):
+        now += timedelta(seconds=LEASE_S * 0.6)
+        with database.write() as session:
+            assert parts.renew(session, job_id, work.number, now, LEASE_S)
+    following = take(database, job_id, now)
+    assert following
+    assert following.number == 1
+    give_back(database, job_id, work)
+    with database.write() as session:
+        assert not parts.renew(session, job_id, work.number, now, LEASE_S)
+        jobs.cancel(session, job_id, now)
+        assert not parts.renew(session, job_id, following.number, now, LEASE_S)
+
+
 def test_a_part_that_kills_its_workers_is_parked_and_can_be_retried(database: Database) -> None:
     job_id = add_job(database)
     now = NOW
@@ -205,9 +224,8 @@ def test_old_jobs_are_deleted_with_their_texts(database: Database) -> None:
     old, running = add_job(database), add_job(database)
     with database.write() as session:
         jobs.cancel(session, old, NOW)
-    with database.write() as session:
-        assert jobs.purge(session, NOW + timedelta(days=29), keep_days=30) == 0
-        assert jobs.purge(session, NOW + timedelta(days=31), keep_days=30) == 1
+    assert jobs.purge(database, NOW + timedelta(days=29), keep_days=30) == 0
+    assert jobs.purge(database, NOW + timedelta(days=31), keep_days=30) == 1
     with database.read() as session:
         assert jobs.get(session, running).state == "queued"
         assert session.get(Part, (old, 0)) is None

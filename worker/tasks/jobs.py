@@ -9,13 +9,14 @@ from worker.app import app
 
 @app.task(name=names.REAP_JOBS)
 def reap_jobs() -> None:
-    with context.get().database.write() as session:
-        lost = jobs.reclaim_lost(session, datetime.now(UTC), context.get().settings.lease_s)
+    house, now = context.get(), datetime.now(UTC)
+    jobs.drop_abandoned(house.database, now)
+    with house.database.write() as session:
+        lost = jobs.reclaim_lost(session, now, house.settings.lease_s)
     for job_id in lost:
         app.send_task(names.SCORE_JOB, args=[job_id], task_id=job_id)
 
 
 @app.task(name=names.PURGE_JOBS)
 def purge_jobs() -> None:
-    with context.get().database.write() as session:
-        jobs.purge(session, datetime.now(UTC), context.get().settings.keep_jobs_days)
+    jobs.purge(context.get().database, datetime.now(UTC), context.get().settings.keep_jobs_days)
