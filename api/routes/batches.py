@@ -13,18 +13,19 @@ from urllib.parse import quote
 from flask import Response, g, jsonify, request
 from flask_openapi import APIBlueprint
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from api import batches as transfers
 from api.auth import requires
 from api.routes.inference import IdempotencyKey
 from api.schemas import SECURED, Accepted, JobView, Problem
 from api.services import Services, services
-from overheard.errors import Conflict, ScoringUnavailable
+from overheard.errors import Conflict, NotFound, ScoringUnavailable
 from overheard.formats import MEDIA_TYPES, Format, media_type
 from overheard.store import batches, jobs
 from overheard.store.batches import Upload
 from overheard.store.keys import Role
-from overheard.store.tables import Job
+from overheard.store.tables import Batch, Job
 
 UPLOAD = "batches.upload"  # the one endpoint whose body is no JSON
 FULL_RETRY_S = 5
