@@ -98,7 +98,9 @@ class InProcess:
     def score(self, texts: Iterable[str]) -> Iterator[Scored]:
         from overheard.scoring.onnx import OnnxEngine  # half a second that only this way costs
 
-        engine = OnnxEngine(locate(self._settings.first_model), self._settings.scoring_threads)
+        settings = self._settings
+        model = locate(settings.first_model, settings.models, settings.first_model_labels)
+        engine = OnnxEngine(model, settings.scoring_threads)
         remaining = iter(texts)
         while piece := [text[:MAX_MESSAGE_CHARS] for text in islice(remaining, PIECE)]:
             yield Scored(engine.score(piece), engine.version)

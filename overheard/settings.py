@@ -28,7 +28,10 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the state folder.")
     api_url: str | None = Field(None, description="API that the command line talks to; unset: the stack of this home.")
     api_key: SecretStr | None = Field(None, min_length=16, description="An admin's key; unset on loopback: made once.")
-    first_model: str = Field("starter", description="Model served until there is a champion: `starter` or a directory.")
+    first_model: str = Field("starter", description="Model served until there is a champion; see Models in the reference.")
+    first_model_labels: str | None = Field(
+        None, description="What its outputs mean where it does not say, in their order, with commas."
+    )
     scoring_threads: int = Field(0, ge=0, description="Cores for one scoring process; 0: all there are.")
     wait_s: float = Field(30, gt=0, le=300, description="How long POST /inference waits before it becomes a job.")
     resend_s: float = Field(10, gt=0, description="A part unanswered for so long is sent again.")
@@ -66,6 +69,11 @@ class Settings(BaseSettings):
     @property
     def stack_file(self) -> Path:
         return self.home / "stack.json"
+
+    @property
+    def models(self) -> Path:
+        """Where converted models are kept."""
+        return self.home / "models"
 
     @property
     def api_key_file(self) -> Path:

@@ -32,4 +32,5 @@ def batcher() -> Batcher:
     """The model in service. Raises BundleError."""
     settings = get().settings
     threads = settings.scoring_threads or len(os.sched_getaffinity(0))
-    return Batcher(OnnxEngine(locate(settings.first_model), threads))
+    model = locate(settings.first_model, settings.models, settings.first_model_labels)
+    return Batcher(OnnxEngine(model, threads))
