@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the state folder.")
     api_url: str | None = Field(None, description="API that the command line talks to; unset: the stack of this home.")
     api_key: SecretStr | None = Field(None, min_length=16, description="An admin's key; unset on loopback: made once.")
-    first_model: str = Field("starter", description="Model served until there is a champion; see Models in the reference.")
+    first_model: str = Field(
+        "starter", description="Model served until there is a champion; see Models in the reference."
+    )
     first_model_labels: str | None = Field(
         None, description="What its outputs mean where it does not say, in their order, with commas."
     )

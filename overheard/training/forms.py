@@ -100,7 +100,8 @@ def choose(
             built = network.build(kept)
             found = judge(built)
             tried[form] = asdict(found)
-            say(f"{form}: names the same class for {found.argmax:.1%} of the texts, at least {least:.1%} are needed")
+            needed = f", at least {least:.1%} are needed" if least else ""
+            say(f"{form}: names the same class for {found.argmax:.1%} of the texts{needed}")
             if found.argmax >= least:
                 return Choice(form, built, kept, tried)
     return None

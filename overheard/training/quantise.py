@@ -23,7 +23,7 @@ def quantise_columns(weight: Array) -> tuple[Array, Array]:
     """(in, out) to symmetric int8 and (1, out) scales, such that the sum of two neighbours fits PAIR_LIMIT.
 
     CPUs without VNNI add two products in 16 bits, so with 127 beside 127 a sum would be cut off, and the kernels that
-    avoid this take a quarter longer. Of a few scales each column gets the one that comes nearest to its weights after
+    avoid this take a tenth to a quarter longer. Of a few scales each column gets the one that comes nearest to its weights after
     the pairs that are too large have been cut.
     """
     padded = np.pad(weight, ((0, len(weight) % 2), (0, 0))).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 
 from overheard import demo
 from overheard.errors import BundleError
-from overheard.scoring.bundle import FORMS, LABELS, Manifest
+from overheard.scoring.bundle import FORMS, LABELS, Manifest, load_manifest, write_manifest
 from overheard.scoring.onnx import OnnxEngine
 
 transformers = pytest.importorskip("transformers", reason="training is not installed")
@@ -63,6 +63,15 @@ def test_the_fastest_form_that_agrees_is_taken(layers: Iterable[int], form: str,
     assert (
         np.abs(OnnxEngine(tmp_path / "bundle", threads=1).score(POSTS) - expected(checkpoint, manifest)).mean() < 0.01
     )
+
+
+def test_int8_needs_no_vnni_to_be_exact(tmp_path: Path) -> None:
+    """Told that its products may not fit 16 bits, an engine without VNNI takes the slow kernels; they say the same."""
+    convert(save_checkpoint("bert", tmp_path / "checkpoint"), tmp_path / "bundle", "small", form="int8")
+    fast = OnnxEngine(tmp_path / "bundle", threads=1).score(POSTS)
+    facts = load_manifest(tmp_path / "bundle").model_dump(exclude={"version", "files"})
+    write_manifest(tmp_path / "bundle", facts | {"fits_16_bits": False})
+    assert np.array_equal(OnnxEngine(tmp_path / "bundle", threads=1).score(POSTS), fast)
 
 
 def test_the_float_weights_stay_in_the_bundle_and_load_as_they_were(tmp_path: Path) -> None:
