@@ -98,7 +98,8 @@ class InProcess:
     def score(self, texts: Iterable[str]) -> Iterator[Scored]:
         from overheard.scoring.load import load_engine  # half a second that only this way costs
 
-        engine = load_engine(locate(self._settings.first_model), self._settings)
+        settings = self._settings
+        engine = load_engine(locate(settings.first_model, settings.models, settings.first_model_labels), settings)
         remaining, piece_size = iter(texts), max(PIECE, engine.token_budget // 8)  # a GPU takes a few passes at a time
         while piece := [text[:MAX_MESSAGE_CHARS] for text in islice(remaining, piece_size)]:
             yield Scored(engine.score(piece), engine.version)

@@ -1,14 +1,79 @@
-"""Which model is meant: names to bundle directories."""
+"""Which model is meant: names to directories of bundles."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from overheard import conversion, hub
 from overheard.errors import BundleError
+from overheard.scoring.bundle import MANIFEST, Form, load_manifest
+
+CONFIG = "config.json"
 
 
-def locate(model: str) -> Path:
-    """The directory of a bundle: the bundled `starter`, or a directory. Raises BundleError when it isn't there."""
+@dataclass(frozen=True)
+class _Conversion:
+    """A bundle that is made of something else. `source` fetches what it is made of."""
+
+    bundle: Path
+    base: str
+    source: Callable[[], Path]
+
+
+def locate(model: str, models: Path, labels: str | None = None, form: Form | None = None) -> Path:
+    """The directory of a model's bundle; what is none yet is converted, once, into a folder in `models`.
+
+    model: `starter`, the directory of a bundle or of a checkpoint, or a Hub id, maybe with @revision. labels: what a
+    checkpoint's outputs mean where it does not say, with commas. form: how it must be computed; None: as it is served.
+    Raises BundleError when there is no such model or it can't be converted.
+    """
+    names = _names(labels)
+    found = _find(model, models, names, form)
+    if isinstance(found, Path):
+        return found
+    if not conversion.is_whole(found.bundle):
+        conversion.convert(found.source(), found.bundle, found.base, names, form)
+    return found.bundle
+
+
+def find(model: str, models: Path, labels: str | None = None) -> Path | None:
+    """What `locate` returns; None when it would have to convert the model first. Raises BundleError."""
+    found = _find(model, models, _names(labels), None)
+    if isinstance(found, Path):
+        return found
+    return found.bundle if conversion.is_whole(found.bundle) else None
+
+
+def _find(model: str, models: Path, labels: Sequence[str], form: Form | None) -> Path | _Conversion:
     directory = Path(str(files("overheard"))) / "starter" if model == "starter" else Path(model).expanduser()
-    if not directory.is_dir():
-        raise BundleError(directory, "not found; name a bundle's directory, or `starter`")
-    return directory
+    if (directory / MANIFEST).is_file():
+        return _in_form(directory, models, form)
+    if (directory / CONFIG).is_file():
+        directory = directory.absolute()
+        bundle = conversion.place(models, directory.name, conversion.content_of(directory), labels, form)
+        return _Conversion(bundle, directory.name, lambda: directory)
+    if directory.is_dir():
+        raise BundleError(directory, f"has neither {MANIFEST}, as bundles have, nor {CONFIG}, as checkpoints have")
+    if hub.is_name(model):
+        meant = hub.resolve(model, models)
+        base = f"{meant.repository}@{meant.commit}"
+        return _Conversion(
+            conversion.place(models, meant.repository, base, labels, form), base, lambda: hub.fetch(meant)
+        )
+    raise BundleError(directory, "not found; name `starter`, a directory, or a model of the Hub")
+
+
+def _in_form(directory: Path, models: Path, form: Form | None) -> Path | _Conversion:
+    """A bundle that is not in the form that is asked for is made anew of its weights."""
+    if form is None:
+        return directory
+    manifest = load_manifest(directory)
+    if manifest.form == form:
+        return directory
+    bundle = conversion.place(models, manifest.name, manifest.version, manifest.labels, form)
+    return _Conversion(bundle, manifest.name, lambda: directory)
+
+
+def _names(labels: str | None) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in labels.split(",")) if labels else ()

@@ -28,7 +28,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the state folder.")
     api_url: str | None = Field(None, description="API that the command line talks to; unset: the stack of this home.")
     api_key: SecretStr | None = Field(None, min_length=16, description="An admin's key; unset on loopback: made once.")
-    first_model: str = Field("starter", description="Model served until there is a champion: `starter` or a directory.")
+    first_model: str = Field(
+        "starter", description="Model served until there is a champion; see Models in the reference."
+    )
+    first_model_labels: str | None = Field(
+        None, description="What its outputs mean where it does not say, in their order, with commas."
+    )
     scoring_threads: int = Field(0, ge=0, description="Cores for one scoring process; 0: all there are.")
     score_cache_bytes: int = Field(64_000_000, ge=0, description="Memory for scores of texts that come again; 0: none.")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -77,7 +82,7 @@ class Settings(BaseSettings):
 
     @property
     def models(self) -> Path:
-        """Models that were fetched or made here, by version."""
+        """Models that were fetched or made here."""
         return self.home / "models"
 
     @property

@@ -34,8 +34,8 @@ def get() -> Context:
 def batcher() -> Batcher:
     """The model in service. Raises BundleError, and SettingsError when the device can't be had."""
     settings = get().settings
-    engine = load_engine(locate(settings.first_model), settings)
-    return Batcher(engine, cache_bytes=settings.score_cache_bytes)
+    bundle = locate(settings.first_model, settings.models, settings.first_model_labels)
+    return Batcher(load_engine(bundle, settings), cache_bytes=settings.score_cache_bytes)
 
 
 @cache

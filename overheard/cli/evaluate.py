@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import numpy as np
 import typer
@@ -27,7 +27,12 @@ NAMES: Final = {name: number for number, label in enumerate(LABELS) for name in 
 def evaluate(
     file: Annotated[Path, typer.Argument(help="Labelled rows: .csv, .jsonl or .parquet.")],
     model: Annotated[
-        str | None, typer.Option(help="`starter` or a bundle's directory; unset: OVERHEARD_FIRST_MODEL.")
+        str | None,
+        typer.Option(help="`starter`, a bundle's or checkpoint's directory, a Hub id; unset: OVERHEARD_FIRST_MODEL."),
+    ] = None,
+    form: Annotated[
+        Literal["int8", "mixed", "float32"] | None,
+        typer.Option(help="Computed so, for comparison; unset: as it is served."),
     ] = None,
     text_column: Annotated[str, typer.Option(help="The column that holds the texts.")] = "text",
     label_column: Annotated[
@@ -40,13 +45,14 @@ def evaluate(
     Example: overheard evaluate labelled.csv --model starter
     """
     from overheard.evaluation import evaluate as judge  # heavy imports that --help need not cost
-    from overheard.scoring.load import load_engine
+    from overheard.scoring.onnx import OnnxEngine
 
     rows = open_rows(file)
     rows.require_text(text_column)
     rows.require(label_column)
     settings = Settings.load()
-    engine = load_engine(locate(model or settings.first_model), settings)
+    bundle = locate(model or settings.first_model, settings.models, settings.first_model_labels, form)
+    engine = OnnxEngine(bundle, settings.scoring_threads)
     console = Console(stderr=True, highlight=False)
     probabilities, labels = [], []
     chunks = _labelled(rows, text_column, label_column)
@@ -59,9 +65,9 @@ def evaluate(
         console.print(f"{left_out:,} rows without text or label are left out")
     result = judge(np.concatenate(probabilities), np.array(labels))
     if as_json:
-        print(json.dumps({"model": engine.version, **result.as_dict()}))
+        print(json.dumps({"model": engine.version, "form": engine.manifest.form, **result.as_dict()}))
     else:
-        _print(result, engine.version)
+        _print(result, f"{engine.version} ({engine.manifest.form})")
 
 
 def _labelled(rows: Rows, text_column: str, label_column: str) -> Iterator[tuple[list[str], list[int]]]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +18,13 @@ LABELS: Final = ("negative", "neutral", "positive")
 MODEL: Final = "model.onnx"
 TOKENIZER: Final = "tokenizer.json"
 MANIFEST: Final = "manifest.json"
+WEIGHTS: Final = "model.safetensors"
+"""Float weights beside the graph, with config.json: what a GPU serves and what training starts from. Not every bundle
+has them."""
+
+Form: TypeAlias = Literal["int8", "mixed", "float32"]
+FORMS: Final[tuple[Form, ...]] = ("int8", "mixed", "float32")
+"""How a graph computes, the fastest and least exact first. mixed: some of its parts in float32, the others in int8."""
 
 
 class File(BaseModel):
@@ -40,6 +47,8 @@ class Manifest(BaseModel):
     labels: tuple[str, str, str] = Field(default=LABELS, description="what the model's outputs mean, in their order")
     max_tokens: int = Field(ge=8, description="longer texts are cut here, special tokens included")
     temperature: float = Field(gt=0, allow_inf_nan=False, description="logits are divided by it before the softmax")
+    form: Form = "int8"
+    fits_16_bits: bool = Field(default=False, description="two int8 products fit an int16: exact without VNNI, too")
     quantisation: str
     base: str = Field(description="the weights that training started from")
     data_hash: str | None = Field(default=None, description="of the training snapshot")

@@ -28,7 +28,7 @@ class OnnxEngine(Engine):
             self._tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
             self._session = onnxruntime.InferenceSession(
                 str(directory / MODEL),
-                _options(),
+                _options(is_exact=self.manifest.fits_16_bits or _has_vnni()),
                 providers=["CPUExecutionProvider"],
                 disabled_optimizers=["SkipLayerNormFusion"],  # the fused kernel takes seven times as long
             )
@@ -63,13 +63,13 @@ class OnnxEngine(Engine):
         return logits
 
 
-def _options() -> onnxruntime.SessionOptions:
+def _options(*, is_exact: bool) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it would keep a plan for every shape of batch that ever came
     options.add_session_config_entry("session.disable_quant_qdq", "1")  # the graph is quantised as it should be
-    if not _has_vnni():
+    if not is_exact:
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
@@ -80,7 +80,7 @@ def _cores() -> int:
 
 
 def _has_vnni() -> bool:
-    """Whether the CPU sums int8 products in 32 bits; without that, only slower kernels of the runtime are exact."""
+    """Whether the CPU sums int8 products in 32 bits; without that, only slower kernels are exact for any weights."""
     try:
         return "vnni" in Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
+from overheard import registry
 from overheard.errors import BundleError
-from overheard.registry import locate
 from overheard.scoring.bundle import load_manifest
 from overheard.settings import Settings
 from overheard.stack import required
@@ -74,10 +75,18 @@ def imports() -> Iterator[Finding]:
 
 def model(settings: Settings) -> Iterator[Finding]:
     """Whether the files of the first model hash to what its manifest says."""
-    remedy = "reinstall overheard" if settings.first_model == "starter" else "name another in OVERHEARD_FIRST_MODEL"
+    given = settings.first_model
+    remedy = "reinstall overheard" if given == "starter" else "name another in OVERHEARD_FIRST_MODEL"
     try:
-        manifest = load_manifest(locate(settings.first_model))
+        bundle = registry.find(given, settings.models, settings.first_model_labels)
+        manifest = load_manifest(bundle) if bundle else None
     except BundleError as error:
         yield Finding("model", "problem", str(error), remedy)
+        return
+    if manifest is None:
+        lacks = required.lacks("train")
+        level: Literal["problem", "warning"] = "problem" if lacks else "warning"
+        remedy = required.remedy("train") if lacks else "none is needed: the first start does it, in a minute or two"
+        yield Finding("model", level, f"{given} is not converted yet", remedy)
     else:
         yield Finding("model", "ok", f"{manifest.name} {manifest.version}, {len(manifest.files)} files unharmed")

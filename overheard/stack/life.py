@@ -4,8 +4,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from overheard import demo
-from overheard.errors import StackError
+from overheard import demo, registry
+from overheard.errors import BundleError, StackError
 from overheard.settings import Settings
 from overheard.stack import checks, home, ports, processes, programs
 from overheard.stack.demo import score, table
@@ -34,6 +34,7 @@ def up(settings: Settings, without: set[Extra], with_demo: bool, report: Report)
         key = ensure_api_key(settings)
         report.line(f"starting {', '.join(program.name for program in members)} in {settings.home}")
         with Stack(settings, members, signals, report) as stack, suppress(Stopped):
+            _convert_model(stack)
             stack.start_supervisord(key, lock)
             *needed, rest = programs.stages(members)
             for stage in needed:
@@ -98,6 +99,20 @@ def _ask_to_stop(folder: Path, lock: home.Lock) -> None:
         Supervisor(folder).shut_down()
     except SupervisordAway:  # it does not answer: what remains is ended with its processes
         processes.end(folder)
+
+
+def _convert_model(stack: Stack) -> None:
+    """Before anything starts, for it may take longer than a start may. Raises BundleError when it can't be done."""
+    settings = stack.settings
+    model = settings.first_model, settings.models, settings.first_model_labels
+    try:
+        is_there = registry.find(*model) is not None
+    except BundleError:
+        return  # the worker that can't start with it is shown with its last words
+    if not is_there:
+        stack.report.line(f"converting {settings.first_model}: once, it takes a minute or two")
+        with stack.signals.breaking_in():
+            registry.locate(*model)
 
 
 def _show_demo(stack: Stack, key: str) -> None:

@@ -13,8 +13,8 @@ from onnx import numpy_helper
 
 from overheard.errors import BundleError
 from overheard.scoring.bundle import MODEL, TOKENIZER, load_manifest
-from overheard.training.graph import FACTORS, FAR, LARGE, SMALL, input_name
-from overheard.training.nodes import SCALE
+from overheard.training.graph import FAR, LARGE, SMALL, input_name
+from overheard.training.nodes import FACTORS, SCALE
 
 Array = NDArray[Any]
 

@@ -5,20 +5,26 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 import transformers
 from onnx import helper
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from overheard.errors import BundleError
-from overheard.scoring.bundle import MODEL, TOKENIZER, Manifest, write_manifest
+from overheard.scoring.bundle import MODEL, TOKENIZER, Form, Manifest, write_manifest
 from overheard.scoring.text import clean
 from overheard.training.graph import build
 from overheard.training.ranges import measure_ranges
 
-CALIBRATION_TEXTS = 500
-_TEXTS_IN_A_LONG_ONE = 6
+CALIBRATION_TEXTS: Final = 500
+_TEXTS_IN_A_LONG_ONE: Final = 6
+_QUANTISATION: Final[dict[Form, str]] = {
+    "int8": "int8, fixed activation ranges, per-channel weights",
+    "mixed": "int8, fixed activation ranges, per-channel weights; some parts in float32",
+    "float32": "none",
+}
 
 
 def export_bundle(
@@ -43,43 +49,59 @@ def export_bundle(
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(checkpoint, use_safetensors=True)
     model.float().eval()
-    texts = [clean(text) for text in calibration[:CALIBRATION_TEXTS]]
-    if not texts:
+    if not calibration:
         raise BundleError(out, "no calibration texts to measure activations on")
-    texts += [" ".join(texts[start : start + _TEXTS_IN_A_LONG_ONE]) for start in range(0, len(texts), 10)]
+    texts = with_long_ones([clean(text) for text in calibration[:CALIBRATION_TEXTS]])
     tokens = tokenizer(texts, truncation=True, max_length=max_tokens)["input_ids"]
-    graph = build(model, measure_ranges(model, tokens))
+    facts = {
+        "name": name,
+        "labels": [str(model.config.id2label[index]).lower() for index in range(model.config.num_labels)],
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "base": base,
+        "data_hash": data_hash,
+        "seed": seed,
+        "metrics": dict(metrics or {}),
+    }
+    return write_bundle(out, build(model, measure_ranges(model, tokens)), model, tokenizer, facts)
+
+
+def with_long_ones(texts: Sequence[str]) -> list[str]:
+    """The texts, and some that are made of several of them: posts are short, but not all that will be read is."""
+    joined = [" ".join(texts[start : start + _TEXTS_IN_A_LONG_ONE]) for start in range(0, len(texts), 10)]
+    return [*texts, *joined]
+
+
+def write_bundle(
+    out: Path,
+    graph: onnx.ModelProto,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    facts: Mapping[str, Any],
+    *,
+    form: Form = "int8",
+    with_weights: bool = False,
+) -> Manifest:
+    """Write a bundle to `out`: whole or not at all, replacing what was there.
+
+    facts: the other fields of its manifest. with_weights: put the float weights and their configuration beside the
+    graph. Raises BundleError when a fact is not valid.
+    """
     specials = {kind: token for kind, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
-    facts = {"config": model.config.to_json_string(), "special_tokens": json.dumps(specials)}
-    helper.set_model_props(graph, facts)
+    helper.set_model_props(graph, {"config": model.config.to_json_string(), "special_tokens": json.dumps(specials)})
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         draft = Path(scratch) / "bundle"
         draft.mkdir()
         onnx.save(graph, draft / MODEL)
+        if with_weights:
+            model.save_pretrained(draft)
+            tokenizer.save_pretrained(draft)
         (draft / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
-        manifest = write_manifest(
-            draft,
-            {
-                "name": name,
-                "labels": _labels(model.config),
-                "max_tokens": max_tokens,
-                "temperature": temperature,
-                "quantisation": "int8, fixed activation ranges, per-channel weights",
-                "base": base,
-                "data_hash": data_hash,
-                "seed": seed,
-                "metrics": dict(metrics or {}),
-                "created": datetime.now(UTC),
-            },
-        )
+        own = {"form": form, "fits_16_bits": True, "quantisation": _QUANTISATION[form], "created": datetime.now(UTC)}
+        manifest = write_manifest(draft, {**own, **facts})
         _replace(draft, out, Path(scratch) / "replaced")
     return manifest
-
-
-def _labels(config: Any) -> list[str]:
-    """The outputs' names in order. A checkpoint that names them LABEL_0… can't say what it means: that is an error."""
-    return [str(config.id2label[index]).lower() for index in range(config.num_labels)]
 
 
 def _replace(draft: Path, out: Path, replaced: Path) -> None:

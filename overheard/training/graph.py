@@ -15,7 +15,8 @@ Parameters keep their names in the checkpoint, so `dequantise` can read them bac
 channels come out in another order, which makes no difference to what it computes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -25,22 +26,22 @@ from transformers import PreTrainedModel
 
 from overheard.errors import OverheardError
 from overheard.scoring.bundle import LABELS
-from overheard.training.nodes import MICROSOFT, SCALE, Activation, Array, Nodes, quantise
+from overheard.training.nodes import MICROSOFT, SCALE, Activation, Nodes
+from overheard.training.quantise import Array, quantise_rows
 
 Ranges: TypeAlias = Mapping[str, Array]
 """(2, width) smallest and largest input of each channel, by the name of the linear layer that takes it."""
 
 INPUTS: Final = {"input_ids": ["n", "length"], "lengths": ["n"]}
-FACTORS: Final = ".factors"
 FAR: Final = ".far"
 LARGE: Final = ".large"
 SMALL: Final = ".small"
-_FAMILIES: Final = ("bert", "camembert", "roberta", "xlm-roberta")
+WORDS: Final = "words"
+FAMILIES: Final = ("bert", "camembert", "roberta", "xlm-roberta")
 _ACTIVATIONS: Final = {"gelu": "Gelu", "gelu_new": "FastGelu", "gelu_pytorch_tanh": "FastGelu"}
 _SCORE_LIMIT: Final = 80.0  # a sum of 512 times exp(80) still is a float32; attention scores stay far below
 _FAR_SHARE: Final = 24
 _LARGE_SHARE: Final = 4
-_SMOOTHING: Final = 0.8
 
 
 def input_name(layer: str) -> str:
@@ -48,26 +49,42 @@ def input_name(layer: str) -> str:
     return layer.rpartition(".")[0] if ".self." in layer else layer
 
 
-def build(model: PreTrainedModel, ranges: Ranges) -> onnx.ModelProto:
+def describes(model: PreTrainedModel) -> bool:
+    """Whether this graph computes what models of this kind do."""
+    config = model.config
+    return (
+        config.model_type in FAMILIES
+        and config.hidden_act in _ACTIVATIONS
+        and not getattr(config, "is_decoder", False)
+        and getattr(config, "position_embedding_type", "absolute") == "absolute"
+    )
+
+
+def parts(model: PreTrainedModel) -> tuple[str, ...]:
+    """What can be left in float32: the encoder's layers in their order, and the word embeddings."""
+    return *(f"layer.{index}" for index in range(model.config.num_hidden_layers)), WORDS
+
+
+def build(model: PreTrainedModel, ranges: Ranges, kept: Collection[str] = ()) -> onnx.ModelProto:
     """`input_ids` (n, length) int32 and `lengths` (n,) int32 to `logits` (n, labels) float32.
 
-    ranges: of the inputs of all linear layers in the encoder. Raises OverheardError when the model is of a family
-    that this graph does not describe.
+    ranges: of the inputs of all linear layers in the encoder. kept: of `parts`, those that stay in float32. Raises
+    OverheardError when the model is of a family that this graph does not describe.
     """
-    config = model.config
-    if config.model_type not in _FAMILIES:
-        raise OverheardError(f"can't export a {config.model_type} model: choose one of {', '.join(_FAMILIES)}")
-    if config.hidden_act not in _ACTIVATIONS:
-        raise OverheardError(f"can't export a model with {config.hidden_act}: choose one of {', '.join(_ACTIVATIONS)}")
-    return _Builder(model, ranges).build()
+    if not describes(model):
+        known = f"{', '.join(FAMILIES)} with {' or '.join(_ACTIVATIONS)}"
+        raise OverheardError(
+            f"no int8 graph for this kind of {model.config.model_type} model: there is one for {known}"
+        )
+    return _Builder(model, ranges, kept).build()
 
 
 class _Builder(Nodes):
     """Between layers a tensor is (length, n, width) float32."""
 
-    def __init__(self, model: PreTrainedModel, ranges: Ranges) -> None:
+    def __init__(self, model: PreTrainedModel, ranges: Ranges, kept: Collection[str]) -> None:
         super().__init__()
-        self.config, self.ranges = model.config, ranges
+        self.config, self.ranges, self.kept = model.config, ranges, kept
         self.weights = {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
         self.prefix = f"{model.base_model_prefix}."
         self.heads: int = self.config.num_attention_heads
@@ -78,6 +95,7 @@ class _Builder(Nodes):
         self.length = self.add("Shape", ids, start=0, end=1)
         hidden, mask = self.embed(ids), self.mask()
         for index in range(self.config.num_hidden_layers):
+            self.is_whole = f"layer.{index}" in self.kept
             hidden = self.layer(f"{self.prefix}encoder.layer.{index}.", hidden, mask)
         self.classify(self.add("Squeeze", hidden, self.integers(0)))
         return self.model(INPUTS, "logits", len(LABELS))
@@ -85,15 +103,20 @@ class _Builder(Nodes):
     def embed(self, ids: str) -> str:
         tables = ("word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight")
         words, places, kinds = (f"{self.prefix}embeddings.{table}" for table in tables)
-        quantised, scale = quantise(self.weights[words], axis=1)
-        rows = self.add("Gather", self.constant(words, quantised, np.int8), ids)
-        scales = self.add("Gather", self.constant(words + SCALE, scale), ids)
-        embedded = self.add("Mul", self.add("Cast", rows, to=TensorProto.FLOAT), scales)
+        embedded = self.look_up(words, ids)
         skipped = self.config.pad_token_id + 1 if self.config.model_type != "bert" else 0  # RoBERTa's own
         start, end = self.integers(skipped), self.add("Add", self.length, self.integers(skipped))
         table = self.constant(places, self.weights[places] + self.weights[kinds][0])
         positions = self.add("Unsqueeze", self.add("Slice", table, start, end, self.integers(0)), self.integers(1))
         return self.normalise(self.add("Add", embedded, positions), f"{self.prefix}embeddings.LayerNorm")
+
+    def look_up(self, words: str, ids: str) -> str:
+        if WORDS in self.kept:
+            return self.add("Gather", self.constant(words, self.weights[words]), ids)
+        quantised, scale = quantise_rows(self.weights[words])
+        rows = self.add("Gather", self.constant(words, quantised, np.int8), ids)
+        scales = self.add("Gather", self.constant(words + SCALE, scale), ids)
+        return self.add("Mul", self.add("Cast", rows, to=TensorProto.FLOAT), scales)
 
     def mask(self) -> str:
         """(length, n, 1): 1 where a text has a token, 0 where it is padded."""
@@ -108,7 +131,7 @@ class _Builder(Nodes):
         query = source
         if is_last:
             hidden = self.first(hidden)
-            query = Activation(self.first(source.tensor), source.scale, source.zero, source.factors)
+            query = replace(source, tensor=self.first(source.tensor))
         context = self.attend(f"{name}attention.self.", query, source, mask)
         attended = self.linear(self.activate(context, f"{name}attention.output.dense"), f"{name}attention.output.dense")
         hidden = self.normalise(self.add("Add", attended, hidden), f"{name}attention.output.LayerNorm")
@@ -142,6 +165,10 @@ class _Builder(Nodes):
         in float32, those after them are quantised with one range, the many small ones with another.
         """
         wide, narrow = f"{name}intermediate.dense", f"{name}output.dense"
+        if self.is_whole:
+            inner = self.linear(Activation(hidden), wide)
+            inner = self.add(_ACTIVATIONS[self.config.hidden_act], inner, domain=MICROSOFT)
+            return self.linear(Activation(inner), narrow)
         reach = np.abs(self.ranges[narrow]).max(axis=0)
         order = np.argsort(-reach)
         far, large = len(order) // _FAR_SHARE, len(order) // _LARGE_SHARE
@@ -163,12 +190,7 @@ class _Builder(Nodes):
         return total
 
     def activate(self, tensor: str, name: str) -> Activation:
-        """Quantise a layer's input, its large channels divided by factors."""
-        low, high = self.ranges[name]
-        peaks = np.maximum(np.maximum(-low, high), 1e-6)
-        factors = ((peaks / np.median(peaks)) ** _SMOOTHING).astype(np.float32)
-        tensor = self.add("Mul", tensor, self.constant(name + FACTORS, 1 / factors))
-        return self.encode(tensor, name, (low / factors).min(), (high / factors).max(), factors)
+        return Activation(tensor) if self.is_whole else self.smooth(tensor, name, self.ranges[name])
 
     def linear(self, source: Activation, name: str) -> str:
         return self.multiply(source, name, self.weights[f"{name}.weight"].T, self.weights[f"{name}.bias"])

@@ -1,36 +1,31 @@
 """An ONNX graph written node by node, with what int8 inference is made of."""
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-Array: TypeAlias = NDArray[Any]
+from overheard.training.quantise import Array, quantise_columns
 
 MICROSOFT: Final = "com.microsoft"
 SCALE: Final = ".scale"
-
-
-def quantise(weight: Array, axis: int) -> tuple[Array, Array]:
-    """Symmetric int8 with scales that are maxima over `axis`, kept as 1; `int8 * scale` is the weight again."""
-    scale = np.maximum(np.abs(weight).max(axis=axis, keepdims=True) / 127, 1e-12).astype(np.float32)
-    return np.rint(weight / scale).astype(np.int8), scale
+FACTORS: Final = ".factors"
+SMOOTHING: Final = 0.8
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A quantised tensor and what its consumers must know: scale and zero point by name, factors by value.
+    """A layer's input and what the layer must know: scale and zero point by name, none when it stays in float32.
 
     factors: (width,), what the channels were divided by before they were quantised.
     """
 
     tensor: str
-    scale: str
-    zero: str
-    factors: Array
+    scale: str = ""
+    zero: str = ""
+    factors: Array | None = None
 
 
 class Nodes:
@@ -55,6 +50,14 @@ class Nodes:
         """A vector of int64: axes, bounds or a shape."""
         return self.constant("_".join(map(str, ("integers", *values))), values, np.int64)
 
+    def smooth(self, tensor: str, name: str, ranges: Array) -> Activation:
+        """Quantise a layer's input, its large channels divided by factors. ranges: (2, width), lowest and highest."""
+        low, high = ranges
+        peaks = np.maximum(np.maximum(-low, high), 1e-6)
+        factors = ((peaks / np.median(peaks)) ** SMOOTHING).astype(np.float32)
+        tensor = self.add("Mul", tensor, self.constant(name + FACTORS, 1 / factors))
+        return self.encode(tensor, name, (low / factors).min(), (high / factors).max(), factors)
+
     def encode(self, tensor: str, name: str, low: float, high: float, factors: Array) -> Activation:
         """Quantise to uint8 over a fixed range that holds 0; what lies outside becomes its nearest bound."""
         low, high = min(low, 0.0), max(high, 1e-6)
@@ -65,7 +68,10 @@ class Nodes:
 
     def multiply(self, source: Activation, name: str, weight: Array, bias: Array, part: str = "") -> str:
         """`weight`: (in, out), and `bias`: (out,), stored as those of the layer `name`, or of a part of it."""
-        quantised, scale = quantise(weight * source.factors[:, None], axis=0)
+        if source.factors is None:
+            product = self.add("MatMul", source.tensor, self.constant(f"{name}.weight{part}", weight))
+            return self.add("Add", product, self.constant(f"{name}.bias{part}", bias))
+        quantised, scale = quantise_columns(weight * source.factors[:, None])
         return self.add(
             "MatMulIntegerToFloat",
             source.tensor,

@@ -48,7 +48,7 @@ def labelled(tmp_path) -> Path:
 
 def test_the_numbers_are_those_of_the_confusion_matrix(labelled):
     facts = report(labelled)
-    engine = OnnxEngine(locate("starter"), 1)
+    engine = OnnxEngine(locate("starter", Path("unused")), 1)
     said = engine.score([post.text for post in POSTS]).argmax(axis=1)
     meant = np.array([LABELS.index(post.label) for post in POSTS])
     confusion = np.array(facts["confusion"])
@@ -102,6 +102,14 @@ def test_a_bundle_in_a_folder_is_judged(labelled, tmp_path):
     with as_file(files("overheard") / "starter") as starter:
         shutil.copytree(starter, tmp_path / "bundle")
     assert report(labelled, "--model", tmp_path / "bundle") == report(labelled, "--model", "starter")
+
+
+def test_another_form_than_the_served_one_can_be_judged(labelled, tmp_path, monkeypatch):
+    monkeypatch.setenv("OVERHEARD_HOME", str(tmp_path / "home"))
+    pytest.importorskip("torch", reason="training is not installed")
+    served, exact = report(labelled), report(labelled, "--form", "float32")
+    assert (served["form"], exact["form"]) == ("int8", "float32")
+    assert exact["accuracy"] == pytest.approx(served["accuracy"], abs=0.04)  # two of 60 rows
 
 
 @pytest.mark.parametrize(

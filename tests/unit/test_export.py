@@ -13,40 +13,7 @@ torch = pytest.importorskip("torch", reason="training is not installed")
 
 from overheard.training.dequantise import dequantise  # noqa: E402
 from overheard.training.export import export_bundle  # noqa: E402
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"word{number}" for number in range(200))]
-SHAPE = {
-    "vocab_size": len(WORDS),
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 66,
-    "id2label": {0: "Positive", 1: "negative", 2: "neutral"},
-    "label2id": {"Positive": 0, "negative": 1, "neutral": 2},
-    "pad_token_id": 0,
-    "initializer_range": 0.25,
-}
-
-
-def texts(count: int, seed: int) -> list[str]:
-    rng = np.random.default_rng(seed)
-    return [" ".join(rng.choice(WORDS[4:], rng.integers(1, 40))) for _ in range(count)]
-
-
-def save_checkpoint(family: str, directory: Path, **changes: object) -> Path:
-    """A small model with random weights, large enough to tell texts apart."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
-    torch.manual_seed(3)
-    config = transformers.AutoConfig.for_model(family, **(SHAPE | changes))
-    transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(directory)
-    fast.save_pretrained(directory)
-    return directory
+from tests.checkpoints import save_checkpoint, texts  # noqa: E402
 
 
 def probabilities(checkpoint: Path, engine: OnnxEngine, samples: list[str]) -> np.ndarray:
@@ -120,8 +87,7 @@ def test_a_model_that_does_not_name_its_labels_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_model_of_another_family_is_refused_by_name(tmp_path: Path) -> None:
-    shape = {"dim": 64, "hidden_dim": 128, "n_layers": 1, "n_heads": 4}
-    checkpoint = save_checkpoint("distilbert", tmp_path / "checkpoint", **shape)
+    checkpoint = save_checkpoint("distilbert", tmp_path / "checkpoint")
     with pytest.raises(OverheardError, match="distilbert"):
         export_bundle(
             checkpoint, tmp_path / "bundle", calibration=["word1"], name="small", base="random", max_tokens=32
