@@ -57,14 +57,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=Plan.rounds)
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, to see that it works")
     parser.add_argument("--only", choices=NAMES, help="one of the two models")
-    for name in ("infinity", "tei"):
-        parser.add_argument(
-            f"--{name}",
-            action="append",
-            default=[],
-            metavar="[starter=|roberta=]URL",
-            help=f"a running {name} server, and which model it serves (starter)",
-        )
+    served: dict[str, Any] = {"action": "append", "default": [], "type": _served, "metavar": "[starter=|roberta=]URL"}
+    parser.add_argument("--infinity", help="a running infinity, and which of the models it serves", **served)
+    parser.add_argument(
+        "--tei", help="a running text-embeddings-inference, and which of the models it serves", **served
+    )
     parser.add_argument("--json", type=Path, default=Settings.load().home / "bench" / "bench.json")
     parser.add_argument("--docs", type=Path, help="page to put the figures into, its plot beside it")
     parser.add_argument("--from", type=Path, dest="earlier", metavar="JSON", help="figures of an earlier run")
@@ -101,16 +98,19 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _served(text: str) -> tuple[str, str]:
+    """Which model a server has, and its URL."""
+    name, separator, url = text.partition("=")
+    return (name, url) if separator and name in NAMES else ("starter", text)
+
+
 def _others(options: argparse.Namespace, model: str) -> list[Server]:
-    found = []
-    for kind, join in (("infinity", servers.infinity), ("tei", servers.tei)):
-        for given in getattr(options, kind):
-            name, separator, url = given.partition("=")
-            if name not in NAMES:
-                name, separator, url = "starter", "=", given
-            if name == model and separator:
-                found.append(join(url))
-    return found
+    return [
+        join(url)
+        for join, given in ((servers.infinity, options.infinity), (servers.tei, options.tei))
+        for name, url in given
+        if name == model
+    ]
 
 
 if __name__ == "__main__":

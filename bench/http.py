@@ -43,7 +43,8 @@ class Connection(asyncio.Protocol):
     @classmethod
     async def open(cls, url: str) -> "Connection":
         address = urlsplit(url)
-        _, connection = await asyncio.get_running_loop().create_connection(cls, address.hostname, address.port or 80)
+        host, port = address.hostname or "localhost", address.port or 80
+        _, connection = await asyncio.get_running_loop().create_connection(cls, host, port)
         return connection
 
     async def call(self, request: bytes) -> tuple[int, bytes]:

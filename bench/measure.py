@@ -27,7 +27,7 @@ BULK, SINGLES, IDLE = "bulk", "32 clients", "one client"
 OPEN, BESIDE = "open loop at 60 %", "single messages beside a bulk job"
 OPEN_SHARE = 0.6
 CLIENTS = 32
-BULK_CONNECTIONS, BULK_IN_FLIGHT_S = 4, 5.0  # well under the 10 s after which the API sends a part again
+BULK_CONNECTIONS = 4
 JOBS, JOB_MESSAGES = 2, 5000
 BESIDE_PER_S = 5.0
 RAMP_S = 2.0
@@ -38,7 +38,10 @@ FASTEST_PER_S = 4000  # texts to have at hand; who runs out of them just ends ea
 
 @dataclass(frozen=True)
 class Plan:
-    """How long each turn is. Short turns and several rounds, rather than the other way round."""
+    """How long each turn is. Short turns and several rounds, rather than the other way round.
+
+    in_flight_s: work that bulk calls hold at once, well under the 10 s after which the API sends a part again.
+    """
 
     rounds: int = 3
     turn_s: float = 8
@@ -46,9 +49,10 @@ class Plan:
     open_s: float = 12
     alone_s: float = 6
     beside_s: float = 15
+    in_flight_s: float = 5
 
 
-QUICK = Plan(rounds=1, turn_s=1, short_s=0.5, open_s=1, alone_s=2, beside_s=2)
+QUICK = Plan(rounds=1, turn_s=1, short_s=0.5, open_s=1, alone_s=1.5, beside_s=2, in_flight_s=0.5)
 
 
 class Race:
@@ -100,7 +104,7 @@ class Race:
         for each in (server, *self._others):
             cpu_s = running.cpu_s if each is server else dict
             rate = self._sections[ENGINE].per_s
-            per_call = max(64, min(each.largest_call, int(rate * BULK_IN_FLIGHT_S / BULK_CONNECTIONS)))
+            per_call = min(each.largest_call, max(64, int(rate * plan.in_flight_s / BULK_CONNECTIONS)))
             bulk = self._order(each, texts, plan.turn_s, connections=BULK_CONNECTIONS, per_call=per_call)
             self._send(f"{each.name}, {BULK}", bulk, cpu_s)
             self._send(f"{each.name}, {SINGLES}", self._order(each, texts, plan.turn_s, connections=CLIENTS), cpu_s)
@@ -114,10 +118,11 @@ class Race:
 
     def _two_lanes(self, number: int, server: Server, running: Running) -> None:
         """Bulk jobs by themselves, then with single messages beside them."""
-        part_s = PART_ROWS / max(self._sections[ENGINE].per_s, 1.0)
+        rate = max(self._sections[ENGINE].per_s, 1.0)
+        part_s = PART_ROWS / rate
         alone_s, beside_s = (max(s, min(PARTS * part_s, 4 * s)) for s in (self._plan.alone_s, self._plan.beside_s))
         seconds = RAMP_S + alone_s + beside_s
-        texts = self._texts.draw(number, JOB_MESSAGES * (JOBS + 1) + int(FASTEST_PER_S * seconds))
+        texts = self._texts.draw(number, JOB_MESSAGES * (JOBS + 1) + int(2 * rate * seconds))
         bulk = self._order(server, texts, seconds, connections=JOBS, per_call=JOB_MESSAGES)
         few = self._texts.draw(OTHER_TEXTS + number, int(3 * BESIDE_PER_S * beside_s))
         single = self._order(server, few, beside_s, connections=4, rate_per_s=BESIDE_PER_S, seed=number)

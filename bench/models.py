@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.texts import read
 
@@ -56,8 +57,9 @@ def roberta(folder: Path, texts: Sequence[str], small: bool = False) -> Model:
     transformers.utils.logging.disable_progress_bar()
     checkpoint, bundle = folder / "roberta", folder / "roberta-bundle"
     torch.manual_seed(0)
+    shape = SMALL if small else {}
     config = transformers.RobertaConfig(
-        **(SMALL if small else {}),
+        **shape,  # type: ignore[arg-type]
         vocab_size=ROBERTA_VOCABULARY,
         max_position_embeddings=514,
         type_vocab_size=1,
@@ -66,12 +68,18 @@ def roberta(folder: Path, texts: Sequence[str], small: bool = False) -> Model:
     )
     transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(checkpoint)
     _tokenizer(texts).save_pretrained(checkpoint)
-    facts = {"name": "roberta-base-size", "base": "random weights", "max_tokens": MAX_TOKENS}
-    export_bundle(checkpoint, bundle, calibration=texts[:CALIBRATION_TEXTS], **facts)
+    export_bundle(
+        checkpoint,
+        bundle,
+        calibration=texts[:CALIBRATION_TEXTS],
+        name="roberta-base-size",
+        base="random weights",
+        max_tokens=MAX_TOKENS,
+    )
     return Model("RoBERTa, two small layers" if small else ROBERTA, checkpoint, str(bundle))
 
 
-def _tokenizer(texts: Sequence[str]):  # noqa: ANN202 - a class of transformers, which this file imports late
+def _tokenizer(texts: Sequence[str]) -> Any:
     import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 

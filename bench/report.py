@@ -71,18 +71,17 @@ def _model(model: dict[str, Any]) -> str:
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    for line in conditions(report):
-        console.print(line)
+    console.print("\n".join(conditions(report)))
     for model in report["models"]:
         table = Table(model["name"], *HEADINGS[1:], box=None, title_justify="left")
         for column in table.columns[1:]:
             column.justify = "right"
-        for line in lines(model):
-            table.add_row(*line)
+        for cells in lines(model):
+            table.add_row(*cells)
         console.print(table)
     table = Table("Done when", *CHECK_HEADINGS[1:], box=None)
-    for line in check_lines(report):
-        table.add_row(*line, style="" if line[-1] == "passes" else "red")
+    for cells in check_lines(report):
+        table.add_row(*cells, style="" if cells[-1] == "passes" else "red")
     console.print(table)
 
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from rich.console import Console
 
 from bench import costs, docs, scaling_report, servers
@@ -119,7 +119,7 @@ def _workers(case: Case, cores: Sequence[int], home: Path, model: str) -> Iterat
     os.sched_setaffinity(0, rest or cores)
     with start(home, NO_CACHE, first_model=model, scoring_threads=case.threads) as running:
         (first,) = running.processes()["ml"]
-        more = [_start_like(first, home.with_name(f"{home.name}-{n}.log")) for n in range(1, case.workers)]
+        more = [_start_like(first, f"ml{n}", home) for n in range(2, case.workers + 1)]
         try:
             if case.pinned:
                 for core, pid in zip(own, [first.pid, *(process.pid for process in more)], strict=True):
@@ -131,14 +131,15 @@ def _workers(case: Case, cores: Sequence[int], home: Path, model: str) -> Iterat
                 process.wait()
 
 
-def _start_like(worker: psutil.Process, log: Path) -> subprocess.Popen[bytes]:
-    """Another worker with the same configuration, as a second machine would have it. Returns once it takes messages."""
+def _start_like(worker: psutil.Process, name: str, home: Path) -> subprocess.Popen[bytes]:
+    """Another worker of the same configuration, under a name of its own. Returns once it takes messages."""
+    log = home.with_name(f"{home.name}-{name}.log")
     with log.open("wb") as output:
-        process = subprocess.Popen(worker.cmdline(), env=worker.environ(), stdout=output, stderr=output)
+        process = subprocess.Popen([*worker.cmdline(), name], env=worker.environ(), stdout=output, stderr=output)
     give_up_at = time.monotonic() + START_TIMEOUT_S
     while b" ready." not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > give_up_at:
-            sys.exit(f"the second worker did not start:\n{log.read_text()}")
+            sys.exit(f"{name} did not start:\n{log.read_text()}")
         time.sleep(0.1)
     return process
 

@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from overheard.settings import Settings
 
 OVERHEARD = [sys.executable, "-c", "from overheard.cli import main; main()"]
 START_TIMEOUT_S = 180
 NO_CACHE = {"OVERHEARD_SCORE_CACHE_BYTES": "0"}
-_PROGRAMS = {"gunicorn": "api", "ml": "ml", "io": "io", "beat": "beat", "redis.conf": "redis", "up": "supervisor"}
+_PROGRAMS = {
+    "gunicorn": "api",
+    "overheard.batches": "batches",
+    "ml": "ml",
+    "io": "io",
+    "beat": "beat",
+    "redis.conf": "redis",
+}
 
 
 def free_ports(count: int) -> list[int]:
@@ -72,7 +79,7 @@ class Running:
         return str(json.loads(self.settings.stack_file.read_text())["redis_url"])
 
     def processes(self) -> dict[str, list[psutil.Process]]:
-        """By program: api, ml, io, beat, redis; supervisor is `overheard up` with supervisord."""
+        """By program: api, ml, io, beat, redis, batches; supervisor is `overheard up` with supervisord."""
         mark = f"OVERHEARD_HOME={self.settings.home}".encode()
         found: dict[str, list[psutil.Process]] = {}
         for process in psutil.process_iter():
@@ -109,7 +116,7 @@ class Running:
                 time.sleep(0.02)
         answered_at = time.time()
         (new,) = self.processes()[program]
-        return answered_at - new.create_time()
+        return answered_at - float(new.create_time())
 
 
 def _program(command: list[str]) -> str:
