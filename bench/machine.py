@@ -2,9 +2,12 @@
 
 import os
 import platform
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import psutil  # type: ignore[import-untyped]
 
 PACKAGES = ("overheard", "onnxruntime", "tokenizers", "celery", "redis", "flask", "gunicorn", "httpx2", "pyarrow")
 TORCH = ("torch", "transformers")
@@ -25,6 +28,23 @@ def machine(load: float) -> dict[str, Any]:
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Watch:
+    """From its making on: how much of all cores' time went to somebody else, a hypervisor's other guests included."""
+
+    def __init__(self) -> None:
+        self._began_at, self._busy_s = time.monotonic(), _busy_s()
+
+    def others(self, own_cpu_s: float) -> float:
+        """Their share, from 0 to 1, when `own_cpu_s` of the time since was ours."""
+        seconds = (time.monotonic() - self._began_at) * (os.cpu_count() or 1)
+        return min(1.0, max(0.0, (_busy_s() - self._busy_s - own_cpu_s) / seconds))
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times[:8]) - times.idle - times.iowait)  # the first eight; guests' time is in the users' already
 
 
 def versions(*more: str) -> dict[str, str]:

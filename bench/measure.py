@@ -16,6 +16,7 @@ from bench import contestants, servers
 from bench.contestants import Timed
 from bench.jobs import Jobs
 from bench.load import Order, drive
+from bench.machine import Watch
 from bench.models import Model
 from bench.numbers import Section, latencies
 from bench.servers import Server
@@ -163,12 +164,14 @@ class Race:
     def _work(
         self, name: str, child: ProcessPoolExecutor, work: Callable[[Sequence[str], float], Timed], texts: list[str]
     ) -> None:
+        watch = Watch()
         timed = child.submit(work, texts, self._plan.turn_s).result()
         self._sections[name].add(timed.messages, timed.seconds, {"process": timed.cpu_s})
+        self._sections[name].others.append(watch.others(timed.cpu_s))
 
     def _send(self, name: str, order: Order, cpu_s: Callable[[], dict[str, float]]) -> float:
         """Returns when the client began."""
-        before = cpu_s()
+        watch, before = Watch(), cpu_s()
         outcome = drive(order)
         used = {program: seconds - before.get(program, 0.0) for program, seconds in cpu_s().items()}
         self._sections[name].add(
@@ -179,4 +182,6 @@ class Race:
             outcome.late_ms,
             outcome.refused,
         )
+        if used:
+            self._sections[name].others.append(watch.others(sum(used.values()) + outcome.client_cpu_s))
         return outcome.began_at

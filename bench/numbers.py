@@ -23,7 +23,11 @@ def latencies(values_ms: Sequence[float]) -> dict[str, float | int | None]:
 
 @dataclass
 class Section:
-    """What one way of scoring did, round after round. cpu_s: seconds of CPU by program, the client included."""
+    """What one way of scoring did, round after round.
+
+    cpu_s: seconds of CPU by program, the client included. others: which share of the machine's CPU went to processes
+    that were not meant, each round: figures of a round in which that is much are the others' fault.
+    """
 
     messages: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -31,6 +35,7 @@ class Section:
     late_ms: list[float] = field(default_factory=list)
     cpu_s: dict[str, float] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    others: list[float] = field(default_factory=list)
 
     def add(
         self,
@@ -65,7 +70,7 @@ class Section:
             facts |= latencies(self.latencies_ms)
         if self.late_ms:
             facts["client_late_p99_ms"] = round(percentile(self.late_ms, 99), 2)
-        return {**facts, "refused": self.refused}
+        return {**facts, "refused": self.refused, "others_cpu": [round(share, 2) for share in self.others]}
 
 
 def add_up(total: dict[str, Any], more: dict[str, Any]) -> None:

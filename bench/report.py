@@ -8,7 +8,7 @@ from rich.table import Table
 
 from bench.measure import BESIDE, IDLE, LOOP, OPEN
 
-HEADINGS = ("", "x loop", "messages/s", "each round", "p50 ms", "p95 ms", "p99 ms", "refused")
+HEADINGS = ("", "x loop", "messages/s", "each round", "p50 ms", "p95 ms", "p99 ms", "refused", "others' CPU")
 CHECK_HEADINGS = ("", "measured", "", "wanted", "")
 OWN_PACE = (IDLE, OPEN, BESIDE)  # their rate is the client's choice, so it compares with nothing
 JOBS = {"alone": "HTTP, bulk jobs", "beside": "HTTP, bulk jobs beside single messages"}
@@ -27,14 +27,15 @@ def lines(model: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             ", ".join(f"{rate:,.0f}" for rate in facts["rounds_per_s"]),
             *_latencies(facts),
             ", ".join(f"{count} ({reason})" for reason, count in facts["refused"].items()),
+            ", ".join(f"{100 * share:.0f} %" for share in facts["others_cpu"]),
         )
-    yield ("bare forward pass, one message", "", "", "", *_latencies(model["single_pass"]), "")
-    yield ("forward pass of a bulk job", "", "", "", *_latencies(model["full_pass"]), "")
+    yield ("bare forward pass, one message", "", "", "", *_latencies(model["single_pass"]), "", "")
+    yield ("forward pass of a bulk job", "", "", "", *_latencies(model["full_pass"]), "", "")
     jobs = model["bulk_jobs"]
     for place, kind in enumerate(JOBS):
         rounds = ", ".join(f"{pair[place]:,.0f}" for pair in jobs["rounds_per_s"])
         if (rate := jobs[f"{kind}_per_s"]) is not None:
-            yield (JOBS[kind], f"{rate / loop:.2f}" if loop else "", _rate(rate), rounds, "", "", "", "")
+            yield (JOBS[kind], f"{rate / loop:.2f}" if loop else "", _rate(rate), rounds, "", "", "", "", "")
 
 
 def costs(model: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import re
+import time
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +16,7 @@ from bench import costs, docs, plot, report, scaling_report
 from bench.checks import checks
 from bench.jobs import Progress
 from bench.load import arrivals
+from bench.machine import Watch
 from bench.numbers import Section, latencies, percentile
 from bench.texts import read
 from overheard.errors import DataError
@@ -23,7 +26,14 @@ KEPT = "bulk job beside single messages, share of its speed"
 
 
 def section(per_s: float, **more: Any) -> dict[str, Any]:
-    return {"per_s": per_s, "rounds_per_s": [per_s], "cpu_ms_per_message": {}, "refused": {}, **more}
+    return {
+        "per_s": per_s,
+        "rounds_per_s": [per_s],
+        "cpu_ms_per_message": {},
+        "refused": {},
+        "others_cpu": [0.02],
+        **more,
+    }
 
 
 def model(name: str = "starter", **changes: Any) -> dict[str, Any]:
@@ -202,3 +212,11 @@ def test_scaling_compares_with_one_worker() -> None:
     text = scaling_report.markdown(facts)
     assert "| two workers | 180 (1.80) |" in text
     assert "| bulk calls | 0.200 | 1.250 | 0.050 | 1,500 |" in text
+
+
+def test_work_of_others_is_told_from_ours() -> None:
+    watch, began_cpu_s, until = Watch(), time.process_time(), time.monotonic() + 0.5
+    while time.monotonic() < until:
+        pass
+    used_s = time.process_time() - began_cpu_s
+    assert watch.others(0.0) - watch.others(used_s) == pytest.approx(used_s / 0.5 / (os.cpu_count() or 1), rel=0.2)
