@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.machine import cpu as _cpu  # noqa: F401 - bench.batches takes it from here
 from bench.machine import machine, versions
 from bench.stack import OVERHEARD, start
 from bench.stack import free_ports as _free_ports  # noqa: F401 - bench.batches takes it from here

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 
+import numpy as np
+
 from bench.http import Connection, request
 from bench.load import Order
 
@@ -31,15 +33,17 @@ class Progress:
     refused: int = 0
 
     def per_s(self, since: float, until: float) -> float | None:
-        """Messages per second between the first and the last growth in that time; None when there were not two.
+        """Messages per second in that time; None when fewer than two growths fell into it.
 
-        Growth comes a part at a time: counting from one to another, no part is counted that was half done.
+        Parts come in bursts, one of each worker's threads: the slope of the line that fits the steps best does not
+        hang on where in a burst the time begins and ends, as the difference of two moments would.
         """
-        points = [(at, done) for at, done in self.seen if since <= at <= until]
-        if len(points) < 2:
+        if sum(since <= at <= until for at, _ in self.seen) < 2:
             return None
-        (first_at, first), (last_at, last) = points[0], points[-1]
-        return (last - first) / (last_at - first_at)
+        times = np.arange(since, until, LOOK_EVERY_S)
+        last = np.searchsorted([at for at, _ in self.seen], times, side="right") - 1
+        done = np.array([done for _, done in self.seen])[np.maximum(last, 0)]
+        return float(np.polyfit(times - since, done, 1)[0])
 
 
 class Jobs:

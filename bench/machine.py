@@ -17,12 +17,17 @@ INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "am
 def machine(load: float) -> dict[str, Any]:
     """load: the mean number of running processes in the minute before the measurement."""
     return {
-        "cpu": _fact("model name") or platform.processor() or platform.machine(),
+        "cpu": cpu(),
         "instructions": [name for name in INSTRUCTIONS if name in _fact("flags").split()],
         "cores": cores(),
         "system": f"{platform.system()} {platform.release()}",
         "load_before": round(load, 2),
     }
+
+
+def cpu() -> str:
+    """As its maker calls it."""
+    return _fact("model name") or platform.processor() or platform.machine()
 
 
 def cores() -> int:

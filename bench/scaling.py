@@ -27,7 +27,7 @@ from rich.console import Console
 from bench import costs, docs, scaling_report, servers
 from bench.jobs import Jobs
 from bench.load import Order, drive
-from bench.machine import machine, versions
+from bench.machine import Watch, machine, versions
 from bench.numbers import Section
 from bench.servers import Server
 from bench.stack import NO_CACHE, START_TIMEOUT_S, Running, start
@@ -35,8 +35,8 @@ from bench.texts import Texts, read
 from overheard.settings import Settings
 
 BULK, SINGLES, JOBS = "bulk calls", "32 clients", "bulk jobs"
-CONNECTIONS, PER_CALL, CLIENTS = 4, 512, 32
-JOB_COUNT, JOB_MESSAGES, RAMP_S = 4, 5000, 2.0
+CONNECTIONS, CLIENTS, IN_FLIGHT_S = 4, 32, 5.0  # well under the 10 s after which the API sends a part again
+JOB_COUNT, JOB_MESSAGES, RAMP_S = 2, 5000, 3.0
 TEXTS_PER_S = 4000
 COSTED = "two workers, a core each"
 
@@ -153,25 +153,29 @@ def pin(pid: int, core: int) -> None:
 def _turns(sections: dict[str, Section], running: Running, texts: Texts, number: int, turn_s: float) -> None:
     server = servers.ours(running)
     drawn = texts.draw(number, int(TEXTS_PER_S * turn_s))
-    drive(Order(server.url, server.wire, server.headers, texts.draw(-1, 1000), turn_s / 2, CONNECTIONS, 64))
-    for way, connections, per_call in ((BULK, CONNECTIONS, PER_CALL), (SINGLES, CLIENTS, 1)):
-        before = running.cpu_s()
-        order = Order(server.url, server.wire, server.headers, drawn, turn_s, connections, per_call)
+    warm_up = Order(server.url, server.wire, server.headers, texts.draw(-1, 2000), turn_s / 2, CONNECTIONS, 64)
+    outcome = drive(warm_up)
+    rate = outcome.messages / outcome.seconds
+    per_call = min(server.largest_call, max(64, int(rate * IN_FLIGHT_S / CONNECTIONS)))
+    for way, connections, size in ((BULK, CONNECTIONS, per_call), (SINGLES, CLIENTS, 1)):
+        watch, before = Watch(), running.cpu_s()
+        order = Order(server.url, server.wire, server.headers, drawn, turn_s, connections, size)
         outcome = drive(order)
         used = _used(running, before)
         used["client"] = outcome.client_cpu_s
         sections[way].add(outcome.messages, outcome.seconds, used, outcome.latencies_ms, refused=outcome.refused)
+        sections[way].others.append(watch.others(sum(used.values())))
     _jobs_turn(sections[JOBS], running, server, texts.draw(number, JOB_MESSAGES * 20), turn_s)
 
 
 def _jobs_turn(section: Section, running: Running, server: Server, texts: list[str], turn_s: float) -> None:
     """Work that lies in the database: nearly all of it is the workers' own."""
-    seconds = RAMP_S + 2 * turn_s
+    seconds = RAMP_S + 3 * turn_s
     order = Order(server.url, server.wire, server.headers, texts, seconds, JOB_COUNT, JOB_MESSAGES)
     with Jobs(order) as jobs:
         time.sleep(RAMP_S)
         before, began_at = running.cpu_s(), time.monotonic()
-        time.sleep(2 * turn_s - 0.5)
+        time.sleep(3 * turn_s - 0.5)
         used, ended_at = _used(running, before), time.monotonic()
         per_s = jobs.progress().per_s(began_at, ended_at) or 0.0
     section.add(round(per_s * (ended_at - began_at)), ended_at - began_at, used)

@@ -16,7 +16,7 @@ def markdown(report: dict[str, Any]) -> str:
     programs = sorted({name for row in report["costs"] for name in row["cpu_ms_per_message"]})
     blocks = [
         "\n".join(f"- {line}" for line in conditions),
-        _table(("messages/s (times the first row)", *ways), _throughput(report["cases"], ways)),
+        _table(("messages/s (times the first row)", *ways, "others' CPU at most"), _throughput(report["cases"], ways)),
         _table(("CPU-ms per message", *programs, "CPU-s per million"), _costs(report["costs"], programs)),
         _table(("messages/s that fill one core of", *programs), _each(report["costs"], "ceilings_per_s", programs)),
         _table(
@@ -31,7 +31,9 @@ def _throughput(cases: dict[str, Any], ways: Sequence[str]) -> Iterator[list[str
     first = next(iter(cases.values()))
     for case, by_way in cases.items():
         rates = [(by_way[way]["per_s"], first[way]["per_s"]) for way in ways]
-        yield [case, *(f"{rate:,.0f} ({rate / base:.2f})" if base else f"{rate:,.0f}" for rate, base in rates)]
+        others = max((share for way in ways for share in by_way[way]["others_cpu"]), default=0.0)
+        shown = (f"{rate:,.0f} ({rate / base:.2f})" if base else f"{rate:,.0f}" for rate, base in rates)
+        yield [case, *shown, f"{100 * others:.0f} %"]
 
 
 def _costs(costs: Iterable[dict[str, Any]], programs: Sequence[str]) -> Iterator[list[str]]:

@@ -107,10 +107,12 @@ def test_arrivals_are_random_but_the_same_for_the_same_seed() -> None:
     assert spread == pytest.approx(mean, rel=0.1)  # as a Poisson process has it; evenly spaced ones have none
 
 
-def test_a_jobs_rate_counts_whole_parts_between_two_growths() -> None:
-    progress = Progress(seen=[(0.0, 0), (1.0, 256), (2.0, 512), (3.0, 768), (9.0, 9999)])
-    assert progress.per_s(0.5, 4.0) == 256
-    assert progress.per_s(2.5, 4.0) is None
+def test_a_jobs_rate_is_not_fooled_by_parts_that_finish_in_bursts() -> None:
+    bursts = [(5.0 * burst + 0.2 * part, 1024 * burst + 256 * part) for burst in range(8) for part in range(4)]
+    progress = Progress(seen=bursts)
+    for since in (5.1, 6.0, 7.5, 9.9):
+        assert progress.per_s(since, since + 25) == pytest.approx(1024 / 5, rel=0.1)
+    assert progress.per_s(1.0, 4.0) is None
 
 
 def test_texts_are_distinct_to_whoever_cleans_them_and_drawn_anew_for_each_round(tmp_path: Path) -> None:
@@ -210,7 +212,7 @@ def test_scaling_compares_with_one_worker() -> None:
         "costs": costs.table({"bulk calls": {"api": 0.2, "redis": 0.05, "ml": 1.25}}),
     }
     text = scaling_report.markdown(facts)
-    assert "| two workers | 180 (1.80) |" in text
+    assert "| two workers | 180 (1.80) | 2 % |" in text
     assert "| bulk calls | 0.200 | 1.250 | 0.050 | 1,500 |" in text
 
 
