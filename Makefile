@@ -32,8 +32,8 @@ lint: .venv/installed-$(with-dev) ## formatting, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/installed-$(with-train) ## the README's numbers, on this machine
-	@exec $(BIN)/python -m bench.cli
+bench: .venv/installed-$(with-train) ## everything that scores, side by side, on this machine; DATA=posts.parquet
+	@exec $(BIN)/python -m bench $(if $(DATA),--data $(DATA))
 
 clean: ## remove .venv and caches; the state in var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -8,15 +8,12 @@ Both ways alternate on the same machine, so that whatever else runs there slows 
 import argparse
 import json
 import os
-import platform
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.metadata import version
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import mean
@@ -25,15 +22,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.machine import cpu as _cpu  # noqa: F401 - bench.batches takes it from here
+from bench.machine import machine, versions
+from bench.stack import OVERHEARD, start
+from bench.stack import free_ports as _free_ports  # noqa: F401 - bench.batches takes it from here
 from overheard import demo
 from overheard.settings import Settings
 
 ROUNDS = 2
 DEMO_ROWS = 10_000
 WARM_UP_ROWS = 1000
-START_TIMEOUT_S = 180
-OVERHEARD = [sys.executable, "-c", "from overheard.cli import main; main()"]
-PACKAGES = ("overheard", "onnxruntime", "tokenizers", "celery", "redis", "flask", "gunicorn", "httpx2", "pyarrow")
 
 
 def main() -> None:
@@ -81,31 +79,9 @@ def _demo_file(folder: Path, rows: int) -> Path:
 @contextmanager
 def _stack(folder: Path, console: Console) -> Iterator[Settings]:
     """`overheard up` on free ports in a folder of its own, until the end of the context."""
-    ports = dict(zip(("port", "flower_port", "mlflow_port"), _free_ports(3), strict=True))
-    settings = Settings.load(home=folder / "home", **ports)
-    command = [*OVERHEARD, "up", "--no-demo", "--without", "flower", "--without", "mlflow"]
     console.print(f"no stack runs in {Settings.load().home}: starting one")
-    log = folder / "up.log"
-    with log.open("w") as output:
-        up = subprocess.Popen(command, env=settings.environment(), stdout=output, stderr=output)
-    try:
-        give_up_at = time.monotonic() + START_TIMEOUT_S
-        while not any(line.startswith("ready") for line in log.read_text().splitlines()):
-            if up.poll() is not None or time.monotonic() > give_up_at:
-                sys.exit(f"the stack did not start:\n{log.read_text()}")
-            time.sleep(0.2)
-        yield settings
-    finally:
-        up.terminate()
-        up.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    with start(folder / "home") as running:
+        yield running.settings
 
 
 def _score(settings: Settings, data: Path, column: str, folder: Path, more: list[str]) -> dict[str, Any]:
@@ -145,22 +121,9 @@ def _report(data: str, runs: dict[str, list[dict[str, Any]]], load: float, *, st
             for way, of_way in runs.items()
         },
         "ratio": round(through / here, 3),
-        "machine": {
-            "cpu": _cpu(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "system": f"{platform.system()} {platform.release()}",
-            "load_before": round(load, 2),
-        },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": machine(load),
+        "versions": versions(),
     }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _print(report: dict[str, Any]) -> None:
