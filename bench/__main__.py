@@ -79,12 +79,14 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     }
     chosen = [options.only] if options.only else list(builders)
     found = []
-    with contestants.child() as torch, tempfile.TemporaryDirectory(prefix="overheard-bench-") as folder:
-        for name in chosen:
-            console.print(f"{name}: making its checkpoint and its bundle")
-            model = torch.submit(builders[name], Path(folder)).result()
-            race = Race(model, texts, plan, _others(options, name), console)
-            found.append(race.run(torch, Path(folder) / f"{name}-home"))
+    with tempfile.TemporaryDirectory(prefix="overheard-bench-") as folder:
+        console.print("making checkpoints and bundles")
+        with contestants.child() as maker:  # before anything is timed: what can't be made, fails now
+            made = {name: maker.submit(builders[name], Path(folder)).result() for name in chosen}
+        with contestants.child() as torch:
+            for name, model in made.items():
+                race = Race(model, texts, plan, _others(options, name), console)
+                found.append(race.run(torch, Path(folder) / f"{name}-home"))
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": options.quick,

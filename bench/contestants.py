@@ -3,6 +3,7 @@
 Every function works until its texts or its seconds are used up, and says how far it came.
 """
 
+import faulthandler
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -31,8 +32,8 @@ class Timed:
 
 @contextmanager
 def child() -> Iterator[ProcessPoolExecutor]:
-    """A fresh process that keeps what is loaded into it."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    """A fresh process that keeps what is loaded into it; should a library crash it, it says where."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=faulthandler.enable) as pool:
         yield pool
 
 
@@ -78,8 +79,9 @@ def load_engine(bundle: str, threads: int) -> dict[str, Any]:
     """For what follows. Returns facts of the model."""
     from overheard.registry import locate
     from overheard.scoring.onnx import OnnxEngine
+    from overheard.settings import Settings
 
-    engine = _loaded["engine"] = OnnxEngine(locate(bundle), threads)
+    engine = _loaded["engine"] = OnnxEngine(locate(bundle, Settings.load().models), threads)
     return {
         "version": engine.version,
         "max_tokens": engine.manifest.max_tokens,

@@ -37,6 +37,7 @@ from overheard.scoring.engine import Tokens
 from overheard.scoring.gpu.engine import TorchEngine
 from overheard.scoring.onnx import OnnxEngine
 from overheard.scoring.text import clean
+from overheard.settings import Settings
 
 BUDGETS = (8_192, 16_384, 32_768, 65_536, 131_072)
 SHARES = {"p50": 50, "p95": 95, "p99": 99}
@@ -49,7 +50,10 @@ def main() -> None:
     console = Console(stderr=True, highlight=False)
     texts = _texts(options.data, options.text_column, options.messages)
     with tempfile.TemporaryDirectory(prefix="overheard-bench-") as folder:
-        bundles = {"starter": locate("starter"), "RoBERTa-base size": _roberta(Path(folder), texts[:20_000])}
+        bundles = {
+            "starter": locate("starter", Settings.load().models),
+            "RoBERTa-base size": _roberta(Path(folder), texts[:20_000]),
+        }
         report: dict[str, Any] = {"device": _device(options.device), "torch": version("torch"), "texts": len(texts)}
         report["models"] = {}
         for name, bundle in bundles.items():

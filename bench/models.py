@@ -35,10 +35,11 @@ def starter(folder: Path) -> Model:
     import transformers
 
     from overheard.registry import locate
+    from overheard.settings import Settings
     from overheard.training.dequantise import dequantise
 
     transformers.utils.logging.disable_progress_bar()
-    dequantise(locate("starter"), folder / "starter")
+    dequantise(locate("starter", Settings.load().models), folder / "starter")
     return Model(STARTER, folder / "starter", "starter")
 
 

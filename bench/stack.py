@@ -1,6 +1,7 @@
 """A stack for a measurement: `overheard up` on free ports in a folder of its own, and what its processes use."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def start(home: Path, environment: Mapping[str, str] | None = None, **settings: 
     chosen = Settings.load(home=home, **ports, **settings)
     command = [*OVERHEARD, "up", "--no-demo", "--without", "flower", "--without", "mlflow"]
     log = home.with_name(f"{home.name}.log")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # or a bench that is ended leaves its stack behind
     with log.open("w") as output:
         up = subprocess.Popen(
             command, env=chosen.environment(**(environment or {})), stdout=output, stderr=output, start_new_session=True

@@ -30,7 +30,12 @@ def test_importing_the_api_brings_no_model_and_no_task() -> None:
 
 
 def test_importing_the_api_takes_under_a_second() -> None:
-    assert min(imported_by("import api.app")[1] for _ in range(5)) < 1
+    """Or, on a machine where the libraries alone take as long, hardly longer than they do."""
+    libraries = (
+        "import celery.app.base, flask_openapi, numpy, prometheus_client, pydantic_settings, redis, sqlalchemy.orm"
+    )
+    unavoidable = min(imported_by(libraries)[1] for _ in range(5))
+    assert min(imported_by("import api.app")[1] for _ in range(5)) < max(1, 1.3 * unavoidable)
 
 
 def test_the_timetable_and_the_celery_app_import_no_task() -> None:
@@ -48,7 +53,8 @@ def test_scoring_without_a_device_imports_no_torch() -> None:
     modules, _ = imported_by(
         "import os; os.environ['CUDA_VISIBLE_DEVICES'] = ''; from overheard.registry import locate;"
         "from overheard.scoring.load import load_engine; from overheard.settings import Settings;"
-        "load_engine(locate('starter'), Settings.load()).score(['What a day'])"
+        "settings = Settings.load();"
+        "load_engine(locate('starter', settings.models), settings).score(['What a day'])"
     )
     assert "onnxruntime" in modules
     assert not modules.intersection({"torch", "transformers"})

@@ -332,7 +332,7 @@ def test_a_batch_is_a_job_with_progress_rate_and_what_is_left(stack: RunningStac
         assert running["progress"]["eta_s"] == pytest.approx(left, rel=0.1, abs=0.2)
     job = succeeded(stack, job_id)
     assert job["progress"]["done"] == 4000
-    assert job["celery_state"] == "SUCCESS"
+    eventually(lambda: stack.job(str(job["id"]))["celery_state"] == "SUCCESS")
     view = stack.client.get(f"/batches/{job_id}").json()
     assert view["results_url"] == f"/batches/{job_id}/results"
     assert view["rejected_rows"] == []

@@ -28,7 +28,7 @@ def test_a_job_tells_its_state_progress_and_log(stack: RunningStack) -> None:
     assert (progress["done"], progress["total"], progress["rejected"], progress["eta_s"]) == (2, 2, 0, None)
     assert progress["rows_per_s"] > 0
     assert job["error"] is None
-    assert job["celery_state"] == "SUCCESS"
+    eventually(lambda: stack.job(str(job["id"]))["celery_state"] == "SUCCESS")
     assert [line["line"] for line in job["log"]] == ["accepted: 2 messages in 1 parts", "started", "succeeded"]
     assert job["created_at"] <= job["started_at"] <= job["finished_at"]
 

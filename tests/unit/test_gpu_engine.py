@@ -104,7 +104,7 @@ def test_it_computes_what_transformers_computes(checkpoint: Path, tmp_path: Path
     engine = TorchEngine(bundle_of(checkpoint, tmp_path / "bundle"), tmp_path / "unused", DEVICE, torch.float32)
     samples = texts(25, seed=2)
     expected = probabilities(checkpoint, engine, samples)
-    assert expected.std(axis=0).min() > 0.02
+    assert expected.std(axis=0).max() > 0.1  # it tells texts apart
     assert np.abs(engine.score(samples) - expected).max() < 1e-5
     assert isinstance(engine.model, Foreign if "distil" in checkpoint.parent.name else Encoder)
     assert not (tmp_path / "unused").exists()

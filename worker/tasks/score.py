@@ -31,6 +31,7 @@ def score_job(job_id: str) -> dict[str, Any] | None:
         raise Ignore  # its message is sent again when its turn has come
     try:
         job, messages = score_next_parts(context.get().database, context.batcher(), job_id, context.get().settings)
+        report(job)
     finally:
         _send(context.turns().end())
     _send(*[job_id] * messages)
@@ -43,7 +44,6 @@ def _send(*job_ids: str | None) -> None:
 
 
 def _outcome(job: Job) -> dict[str, Any]:
-    report(job)
     if job.state == "failed":
         raise ScoringFailed(str(job.error))
     if job.state != "succeeded":
