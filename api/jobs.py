@@ -61,12 +61,13 @@ class Desk:
         """
         if not self._waiters.acquire(blocking=False):
             raise ScoringUnavailable(f"{self._settings.max_waiters} requests are waiting already", self._retry_after())
-        pieces = [Piece(texts, time.monotonic() + wait_s) for texts in cut]
+        deadline = time.monotonic() + wait_s
+        pieces = [Piece(texts, deadline) for texts in cut]
         try:
             metrics.WAITING.inc()
             self._waiting.update((piece.id, piece) for piece in pieces)
             self._listen()
-            self._await(pieces, time.monotonic() + wait_s)
+            self._await(pieces, deadline)
             return [piece.answer.result() if piece.answer.done() else None for piece in pieces]
         finally:
             for piece in pieces:
