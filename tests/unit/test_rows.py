@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from overheard.errors import DataError
-from overheard.rows import CHUNK_ROWS, create, open_rows, texts
+from overheard.rows import CHUNK_ROWS, create, open_rows, open_upload, texts
 
 SUFFIXES = [".csv", ".jsonl", ".ndjson", ".parquet"]
 
@@ -211,3 +211,27 @@ def test_a_parquet_file_damaged_in_the_middle_is_said_to_be(tmp_path):
     rows = open_rows(path)
     with pytest.raises(DataError, match="is damaged"):
         list(rows.chunks())
+
+
+@pytest.mark.parametrize(("kind", "first", "good"), [("csv", b"text\n", b"%s\n"), ("jsonl", b"", b'{"text": "%s"}\n')])
+def test_an_upload_is_read_without_its_malformed_rows_twice_alike_and_tells_them_once(tmp_path, kind, first, good):
+    bad = [b'"never closed\n', b"x" * 11_000_000 + b"\n", b"caf\xe9\n", b"\xff" * 3 + b"\n"]
+    content = first + b"".join(line + good % b"good %d" % n for n, line in enumerate(bad))
+    told = []
+    rows = open_upload(
+        write(tmp_path / "spooled", content), "a", kind, "text", lambda line, reason: told.append((line, reason))
+    )
+    start = 2 if first else 1
+    assert [line for line, _ in told] == [start, start + 2, start + 4, start + 6]
+    assert told[1][1] == "is longer than 10,000,000 bytes"
+    for _ in range(2):
+        assert [text for chunk in rows.chunks() for text in texts(chunk, "text")] == [f"good {n}" for n in range(4)]
+    assert len(told) == rows.count == 4
+
+
+def test_very_long_rows_come_in_chunks_that_fit_in_memory(tmp_path):
+    path = write(tmp_path / "a.csv", "text,note\n" + ("t," + "x" * 1_000_000 + "\n") * 40)
+    assert [chunk.num_rows for chunk in open_rows(path).chunks()] == [15, 15, 10]
+    table = pa.table({"text": ["t"] * 40, "note": [f"{n}" * 500_000 for n in range(40)]})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd")
+    assert max(chunk.num_rows for chunk in open_rows(tmp_path / "a.parquet").chunks()) < 40
