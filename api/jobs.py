@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api import metrics
 from api.outbox import Outbox, Piece
-from api.workers import Crew
+from api.workers import DOWN_RETRY_S, Crew
 from overheard.errors import ScoringFailed, ScoringUnavailable
 from overheard.scoring.lanes import Lane
 from overheard.settings import Settings
@@ -31,7 +31,6 @@ from worker import names
 
 PUBLISH_RETRIES = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 POLL_S = 0.5  # how soon a waiting request notices that the server is stopping
-DOWN_RETRY_S = 5
 INTERACTIVE_TEXTS = 64  # a request with more is bulk work: it takes its time anyway, and others need not wait for it
 log = logging.getLogger(__name__)
 
