@@ -52,6 +52,17 @@ class Settings(BaseSettings):
     visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")
     reap_every_s: float = Field(15, gt=0, description="How often lost work is looked for.")
     keep_jobs_days: int = Field(30, ge=1, description="Finished jobs, their texts and scores are deleted after this.")
+    max_slowdown: float = Field(
+        1.5, gt=0, description="A challenger may take so many times as long per message as the champion."
+    )
+    max_recall_loss: float = Field(
+        0.01, ge=0, le=1, description="Macro-recall that a challenger must be sure not to lose to be called not worse."
+    )
+    max_slice_fall: float = Field(
+        0.02, ge=0, le=1, description="A challenger whose macro-recall falls by more on a slice is not promoted."
+    )
+    min_slice_rows: int = Field(200, ge=1, description="Slices of the test rows with fewer rows can't veto.")
+    min_test_rows: int = Field(300, ge=1, description="On fewer test rows nothing is promoted.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("home")
