@@ -7,6 +7,7 @@ OverheardError
 ├── NotFound              a row that a caller named does not exist
 ├── Conflict              what was asked for contradicts the present state
 ├── NoRoom                a disk or a database is full
+├── NoMemory              a machine or a device has too little memory
 ├── ScoringUnavailable    nobody scored the texts in time
 ├── ScoringFailed         a worker said that these texts can't be scored
 └── StackError            the local stack can't start, or has stopped
@@ -47,6 +48,10 @@ class Conflict(OverheardError):
 
 class NoRoom(OverheardError):
     """Raised when a disk or a database is full."""
+
+
+class NoMemory(OverheardError):
+    """Raised when a machine or a device has too little memory for what it was asked."""
 
 
 class ScoringUnavailable(OverheardError):

@@ -1,13 +1,15 @@
 """A running average of the weights, which generalises better than where the last step happened to stop."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import PreTrainedModel, TrainerCallback
 
 
 class WeightAverage(TrainerCallback):
-    """Keeps an exponential moving average of all weights and leaves it in the model when training ends.
+    """Keeps an exponential moving average of all weights that are trained; leaves it in the model when training ends.
 
     decay: of each step; it grows towards this value over the first steps, so that short trainings forget
     their start. 0 leaves the last weights.
@@ -15,19 +17,39 @@ class WeightAverage(TrainerCallback):
 
     def __init__(self, decay: float) -> None:
         self._decay = decay
-        self._average: list[torch.Tensor] = []
+        self.weights: dict[str, torch.Tensor] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._average = [parameter.detach().clone() for parameter in kwargs["model"].parameters()]
+        self.weights = {name: weight.detach().clone() for name, weight in trained(kwargs["model"])}
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         step = state.global_step
         decay = min(self._decay, (1 + step) / (10 + step)) if self._decay else 0.0
         with torch.no_grad():
-            for kept, parameter in zip(self._average, kwargs["model"].parameters(), strict=True):
-                kept.lerp_(parameter, 1 - decay)
+            for name, weight in trained(kwargs["model"]):
+                self.weights[name].lerp_(weight, 1 - decay)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        with torch.no_grad():
-            for kept, parameter in zip(self._average, kwargs["model"].parameters(), strict=True):
-                parameter.copy_(kept)
+        put(self.weights, kwargs["model"])
+
+    @contextmanager
+    def applied_to(self, model: PreTrainedModel) -> Iterator[None]:
+        """In this context the model has the averaged weights, afterwards its own again."""
+        own = {name: weight.detach().clone() for name, weight in trained(model)}
+        put(self.weights, model)
+        try:
+            yield
+        finally:
+            put(own, model)
+
+
+def trained(model: PreTrainedModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """The weights that training moves, with their names."""
+    return ((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)
+
+
+@torch.no_grad()
+def put(weights: Mapping[str, torch.Tensor], model: PreTrainedModel) -> None:
+    """Copy weights into a model, by their names."""
+    for name, weight in trained(model):
+        weight.copy_(weights[name])

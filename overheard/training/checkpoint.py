@@ -69,12 +69,13 @@ def _open(directory: Path, labels: Sequence[str]) -> Checkpoint:
         raise BundleError(directory, f"can't be loaded: {reason}") from error
     if missing := sorted(loading["missing_keys"]):
         raise BundleError(directory, f"is no finished classifier: it has no weights for {', '.join(missing[:3])}")
-    if not tokenizer.is_fast or not any(found for name in _VOCABULARIES for found in directory.glob(name)):
+    if not tokenizer.is_fast or not has_vocabulary(directory):
         raise BundleError(directory, "has no tokenizer.json, nor files that one could be made of")
     model.eval()
     model.config.id2label = dict(enumerate(names))
     model.config.label2id = {name: index for index, name in enumerate(names)}
-    return Checkpoint(model, tokenizer, names, _max_tokens(directory, model))
+    most = positions(directory, model) or MAX_TOKENS
+    return Checkpoint(model, tokenizer, names, min(most, MAX_TOKENS))
 
 
 def _labels(directory: Path, config: dict[str, object], given: Sequence[str]) -> tuple[str, ...]:
@@ -96,13 +97,21 @@ def _labels(directory: Path, config: dict[str, object], given: Sequence[str]) ->
     return tuple(names)
 
 
-def _max_tokens(directory: Path, model: PreTrainedModel) -> int:
-    """As many as the starter reads, where the model has positions for them; RoBERTa's kin skip the first few."""
-    places = model.config.to_dict().get("max_position_embeddings") or MAX_TOKENS
+def has_vocabulary(directory: Path) -> bool:
+    """Whether a checkpoint brings what its tokenizer is made of."""
+    return any(found for name in _VOCABULARIES for found in directory.glob(name))
+
+
+def positions(directory: Path, model: PreTrainedModel) -> int | None:
+    """How many tokens the model has positions for, if it counts them; RoBERTa's kin skip the first few.
+
+    Raises BundleError when they are too few for a sentence.
+    """
+    places: int | None = model.config.to_dict().get("max_position_embeddings")
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
             skipped = module.padding_idx + 1 if module.padding_idx is not None else 0
             places = module.num_embeddings - skipped
-    if places < 8:
+    if places and places < 8:
         raise BundleError(directory, f"has positions for {places} tokens: too few for a sentence")
-    return min(MAX_TOKENS, places)
+    return places or None

@@ -21,7 +21,7 @@ MIN_ROWS: Final = 60
 """Fewer rows than this teach nothing that could be measured."""
 
 _BUILDERS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".json": "json"}
-_NAMES: Final = {
+LABEL_OF: Final = {
     **{name: label for label, name in enumerate(LABELS)},
     "0": 0,
     "1": 1,
@@ -29,6 +29,7 @@ _NAMES: Final = {
     "bearish": 0,
     "bullish": 2,
 }
+"""What sets and models call our labels, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _open(source: str, split: str) -> "Dataset":
 def _label(source: str, row: int, value: Any, names: Sequence[str] | None) -> int:
     if names and isinstance(value, int) and 0 <= value < len(names):
         value = names[value]
-    label = _NAMES.get(str(value).strip().lower()) if isinstance(value, int | str) else None
+    label = LABEL_OF.get(str(value).strip().lower()) if isinstance(value, int | str) else None
     if label is None:
         raise DataError(f"{source}, row {row}: {value!r} is no label; known are {', '.join(LABELS)} and 0, 1, 2")
     return label

@@ -1,7 +1,6 @@
 """From a fine-tuned checkpoint to a bundle that workers can serve."""
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from overheard.scoring.bundle import MODEL, TOKENIZER, Form, Manifest, write_man
 from overheard.scoring.text import clean
 from overheard.training.graph import build
 from overheard.training.ranges import measure_ranges
+from overheard.training.whole import written_whole
 
 CALIBRATION_TEXTS: Final = 500
 _TEXTS_IN_A_LONG_ONE: Final = 6
@@ -89,22 +89,11 @@ def write_bundle(
     """
     specials = {kind: token for kind, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     helper.set_model_props(graph, {"config": model.config.to_json_string(), "special_tokens": json.dumps(specials)})
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        draft = Path(scratch) / "bundle"
-        draft.mkdir()
+    with written_whole(out) as draft:
         onnx.save(graph, draft / MODEL)
         if with_weights:
             model.save_pretrained(draft)
             tokenizer.save_pretrained(draft)
         (draft / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
         own = {"form": form, "fits_16_bits": True, "quantisation": _QUANTISATION[form], "created": datetime.now(UTC)}
-        manifest = write_manifest(draft, {**own, **facts})
-        _replace(draft, out, Path(scratch) / "replaced")
-    return manifest
-
-
-def _replace(draft: Path, out: Path, replaced: Path) -> None:
-    if out.exists():
-        out.rename(replaced)
-    draft.rename(out)
+        return write_manifest(draft, {**own, **facts})

@@ -3,9 +3,11 @@
 Importing this costs torch and transformers: import it where the training is, not where it is asked for.
 """
 
+import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,23 +16,35 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
-from overheard.scoring.bundle import LABELS
-from overheard.scoring.text import clean
 from overheard.training.average import WeightAverage
-from overheard.training.batches import Collator, SimilarLengths
+from overheard.training.base import open_base
+from overheard.training.batches import Collator, Encoded, SimilarLengths, WordDropout
 from overheard.training.data import Rows
+from overheard.training.failures import told_plainly
+from overheard.training.progress import Progress, Reporter
 from overheard.training.recipe import Recipe
+from overheard.training.resume import SAVE_EVERY_S, Checkpoints, identify
+from overheard.training.validation import Judgement, Validation
+from overheard.training.whole import written_whole
 
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A fine-tuned model and what making it was like."""
+    """A fine-tuned model and what making it was like.
+
+    steps: optimisation steps that it took, those of a killed process included; train_loss, seconds and rows_per_s: of
+    this process. max_tokens: texts were cut here, as the recipe says or where the base has no more positions.
+    judgements: on the validation rows, in their order; the weights are those of `best`.
+    """
 
     directory: Path
     train_loss: float
     steps: int
     seconds: float
     rows_per_s: float
+    max_tokens: int
+    judgements: tuple[Judgement, ...]
+    best: Judgement | None
 
 
 def finetune(
@@ -38,74 +52,104 @@ def finetune(
     rows: Rows,
     out: Path,
     recipe: Recipe,
-    on_progress: Callable[[float], None] = lambda share: None,
+    *,
+    validation: Rows | None = None,
+    checkpoints: Path | None = None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    save_every_s: float = SAVE_EVERY_S,
 ) -> FineTuned:
-    """Fine-tune `base` (a directory or a Hub id) on `rows`; write safetensors, tokenizer and config to `out`.
+    """Fine-tune `base` on `rows`; write safetensors, tokenizer and config to `out`: whole or not at all.
 
-    on_progress: told the share of steps done, about a hundred times; what it raises ends the training.
-    Runs on a CUDA device when there is one, in bf16 where the machine computes in it. Equal inputs on equal
-    machines give equal weights; the global random state is reset on the way.
+    base: the directory of a checkpoint or of a bundle, or a Hub id. validation: rows to judge on while training; the
+    weights that were best by macro-recall are written, and training stops when better ones no longer come.
+    checkpoints: a folder of this training's own, which its owner removes. Whoever calls this again after a kill goes on
+    from what was saved there last, and ends with the weights that an undisturbed training ends with. on_step: called
+    after each optimisation step, and while judging after each forward pass; what it raises ends the training there.
+    save_every_s: seconds from one save to the next; 0: at each step.
+
+    Runs on a CUDA device when there is one, in bf16 where the machine computes in it; on a CPU with the threads that
+    torch takes: one per core, or OMP_NUM_THREADS. Equal inputs on equal machines give equal weights; the global random
+    state is reset on the way. Raises BundleError when the base can't be used, NoRoom and NoMemory.
     Methods: logit adjustment, Menon et al., ICLR 2021; averaged weights, Polyak & Juditsky, SIAM J. Control 30 (1992);
     layer-wise rates, Howard & Ruder, ACL 2018.
     """
-    transformers.set_seed(recipe.seed)
-    model, tokenizer = _load(base)
-    _prepare(model, recipe)
-    texts = [clean(text) for text in rows.texts]
-    ids = tokenizer(texts, truncation=True, max_length=recipe.max_tokens)["input_ids"]
-    examples = [{"input_ids": tokens, "labels": label} for tokens, label in zip(ids, rows.labels, strict=True)]
-    average = WeightAverage(recipe.average_decay)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
+    with told_plainly(base), ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overheard-training-")))
+        transformers.set_seed(recipe.seed)
+        opened = open_base(base, scratch)
+        model, tokenizer = opened.model, opened.tokenizer
+        _prepare(model, recipe)
+        max_tokens = min(recipe.max_tokens, opened.positions or recipe.max_tokens)
+        learned = Encoded.of(rows, tokenizer, max_tokens)
+        judged = Encoded.of(_drawn(validation, recipe), tokenizer, max_tokens) if validation else None
+
+        history: list[Judgement] = []
+        average, reporter = WeightAverage(recipe.average_decay), Reporter(on_step, history)
+        judge, keeper = None, None
+        if judged:
+            every = max(1, math.ceil(len(rows) / recipe.batch_size) // recipe.judgements_per_epoch)
+            judge = Validation(judged, tokenizer, average, history, every, recipe.patience, reporter.tell_again)
+        if checkpoints:
+            keeper = Checkpoints(checkpoints, identify(model, recipe, learned, judged), average, judge, save_every_s)
+            stack.callback(keeper.tidy)
         trainer = _Trainer(
+            losses=reporter.losses,
+            word_dropout=WordDropout(tokenizer, recipe.word_dropout),
+            sampler=SimilarLengths([len(ids) for ids in learned.tokens], recipe.batch_size, recipe.seed),
             model=model,
-            args=_arguments(scratch, recipe),
-            train_dataset=examples,
-            data_collator=Collator(tokenizer, recipe.word_dropout),
+            args=_arguments(checkpoints or scratch, recipe),
+            train_dataset=learned.examples(),
+            data_collator=Collator(tokenizer),
             compute_loss_func=_loss(rows, recipe),
             optimizers=(_optimizer(model, recipe), None),
-            callbacks=[average, _Progress(on_progress)],
+            callbacks=[callback for callback in (average, judge, keeper, reporter) if callback],
         )
         trainer.remove_callback(transformers.PrinterCallback)
-        trainer.sampler = SimilarLengths([len(tokens) for tokens in ids], recipe.batch_size, recipe.seed)
-        result = trainer.train()
-    seconds = time.monotonic() - started
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    return FineTuned(out, result.training_loss, result.global_step, seconds, len(rows) * recipe.epochs / seconds)
+        result = trainer.train(resume_from_checkpoint=str(keeper.newest) if keeper and keeper.newest else None)
+        _write(model, tokenizer, out)
+    return FineTuned(
+        directory=out,
+        train_loss=result.training_loss,
+        steps=result.global_step,
+        seconds=time.monotonic() - started,
+        rows_per_s=result.metrics["train_samples_per_second"],
+        max_tokens=max_tokens,
+        judgements=tuple(history),
+        best=judge.best if judge else None,
+    )
 
 
 class _Trainer(transformers.Trainer):
     """The library's own grouping keeps batches in order of length, so its last steps would see short texts only."""
 
-    sampler: SimilarLengths
+    def __init__(
+        self, losses: MutableSequence[float], word_dropout: WordDropout, sampler: SimilarLengths, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._losses, self._word_dropout, self._sampler = losses, word_dropout, sampler
 
     def _get_train_sampler(self, train_dataset: object = None) -> SimilarLengths:
-        return self.sampler
+        return self._sampler
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        inputs["input_ids"] = self._word_dropout(inputs["input_ids"])
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        self._losses.append(float(loss))  # the Trainer waits for the device to look for NaN, so this costs nothing
+        return loss
 
 
-class _Progress(transformers.TrainerCallback):
-    def __init__(self, on_progress: Callable[[float], None]) -> None:
-        self._on_progress = on_progress
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        every = max(1, state.max_steps // 100)
-        if state.global_step % every == 0 or state.global_step == state.max_steps:
-            self._on_progress(state.global_step / state.max_steps)
+def _drawn(validation: Rows, recipe: Recipe) -> Rows:
+    """As many as are judged on, with the same shares of the classes."""
+    return validation.split(min(1.0, recipe.validation_rows / len(validation)), recipe.seed)[1]
 
 
-def _load(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # a new head on a bare encoder is what is wanted, not a warning
-    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        base,
-        id2label=dict(enumerate(LABELS)),
-        label2id={name: label for label, name in enumerate(LABELS)},
-        attn_implementation="eager",  # with dropout the fused kernels are slower on a CPU
-        use_safetensors=True,
-    )
-    return model, tokenizer
+def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
+    with written_whole(out) as draft:
+        model.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
 
 
 def _prepare(model: PreTrainedModel, recipe: Recipe) -> None:
@@ -116,10 +160,10 @@ def _prepare(model: PreTrainedModel, recipe: Recipe) -> None:
         model.get_input_embeddings().requires_grad_(False)
 
 
-def _arguments(scratch: str, recipe: Recipe) -> TrainingArguments:
+def _arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
     on_cpu = not torch.cuda.is_available()
     return TrainingArguments(
-        output_dir=scratch,
+        output_dir=str(folder),
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=recipe.batch_size,
         lr_scheduler_type="linear",

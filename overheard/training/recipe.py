@@ -27,3 +27,8 @@ class Recipe:
     """How far the prior of the classes moves from that of the rows (0) to a uniform one (1)."""
     max_tokens: int = 128
     seed: int = 0
+    validation_rows: int = 2000
+    """At most so many of the rows to validate on, if there are any, are read at each judgement."""
+    judgements_per_epoch: int = 4
+    patience: int = 4
+    """Training stops after so many judgements without a better macro-recall than the best."""

@@ -25,6 +25,7 @@ from overheard.training.data import Rows, load_rows
 from overheard.training.export import export_bundle
 from overheard.training.finetune import finetune
 from overheard.training.predict import predict_logits
+from overheard.training.progress import Progress
 from overheard.training.recipe import Recipe
 
 HELD_OUT_SHARE: Final = 0.05
@@ -37,7 +38,7 @@ _THREADS: Final = 2
 def make_starter(rows: Rows, test: Rows | None, base: str, weights: Path, out: Path, recipe: Recipe) -> Manifest:
     """Train on `rows` from `base`; write safetensors to `weights` and a measured bundle to `out`."""
     kept, _ = rows.split(HELD_OUT_SHARE, recipe.seed)
-    finetune(base, kept, weights, recipe, _show)
+    finetune(base, kept, weights, recipe, on_step=_show)
     base_name = Path(base).name if Path(base).is_dir() else base
     return bundle_starter(rows, test, base_name, weights, out, recipe)
 
@@ -109,8 +110,9 @@ def _years(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
-def _show(share: float) -> None:
-    typer.echo(f"\rtraining {share:4.0%}", err=True, nl=share == 1)
+def _show(progress: Progress) -> None:
+    share, is_last = progress.step / progress.steps, progress.step == progress.steps
+    typer.echo(f"\rtraining {share:4.0%}, loss {progress.loss:.3f}, {progress.eta_s:5.0f} s", err=True, nl=is_last)
 
 
 if __name__ == "__main__":

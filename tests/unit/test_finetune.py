@@ -7,67 +7,18 @@ import numpy as np
 import pytest
 
 from overheard.training.data import Rows
-from overheard.training.recipe import Recipe
 
 transformers = pytest.importorskip("transformers", reason="training is not installed")
 pytest.importorskip("torch", reason="training is not installed")
 
-MOODS = (("awful", "broken", "rude"), ("parcel", "tuesday", "street"), ("lovely", "superb", "kind"))
-FILLERS = ("the", "a", "phone", "is", "was", "here", "shop")
-RECIPE = Recipe(
-    epochs=24,
-    batch_size=16,
-    learning_rate=3e-3,
-    layer_decay=1.0,
-    freezes_words=False,
-    label_smoothing=0.05,
-    dropout=0.1,
-    word_dropout=0.0,
-    average_decay=0.9,
-    prior_shift=0.0,
-    max_tokens=16,
-    seed=1,
-)
-
-
-def toy_rows(count: int, seed: int) -> Rows:
-    """One word decides each row; the rest says nothing."""
-    rng = random.Random(seed)
-    labels = tuple(i % 3 for i in range(count))
-    texts = tuple(" ".join([*rng.choices(FILLERS, k=rng.randint(1, 8)), rng.choice(MOODS[i])]) for i in labels)
-    return Rows(texts, labels)
+from overheard.training.finetune import finetune  # noqa: E402
+from overheard.training.progress import Progress  # noqa: E402
+from tests.toys import RECIPE, save_base, toy_rows  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tiny BERT with random weights."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *FILLERS, *(word for mood in MOODS for word in mood)]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    directory = tmp_path_factory.mktemp("base")
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-    ).save_pretrained(directory)
-    config = transformers.BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=128,
-        initializer_range=0.2,
-    )
-    transformers.set_seed(0)
-    transformers.BertModel(config).save_pretrained(directory)
-    return str(directory)
+    return save_base(tmp_path_factory.mktemp("base"))
 
 
 def predict(directory: Path, rows: Rows) -> np.ndarray:
@@ -81,23 +32,17 @@ def predict(directory: Path, rows: Rows) -> np.ndarray:
 
 
 def test_a_model_learns_which_words_decide(base: str, tmp_path: Path) -> None:
-    from overheard.training.finetune import finetune
+    unseen = toy_rows(60, seed=2)
 
-    unseen, shares = toy_rows(60, seed=2), list[float]()
-
-    result = finetune(base, toy_rows(102, seed=1), tmp_path, RECIPE, shares.append)
+    result = finetune(base, toy_rows(102, seed=1), tmp_path, RECIPE)
 
     assert (predict(tmp_path, unseen).argmax(axis=1) == unseen.labels).mean() > 0.95
     assert transformers.AutoConfig.from_pretrained(tmp_path).id2label == {0: "negative", 1: "neutral", 2: "positive"}
     assert (tmp_path / "model.safetensors").is_file()
-    assert shares == sorted(shares)
-    assert shares[-1] == 1.0
     assert result.steps == 24 * 7
 
 
 def test_the_same_seed_gives_the_same_model(base: str, tmp_path: Path) -> None:
-    from overheard.training.finetune import finetune
-
     rows, recipe = toy_rows(63, seed=1), replace(RECIPE, epochs=1, word_dropout=0.2)
 
     first, second = (finetune(base, rows, tmp_path / name, recipe).directory for name in ("a", "b"))
@@ -106,8 +51,6 @@ def test_the_same_seed_gives_the_same_model(base: str, tmp_path: Path) -> None:
 
 
 def test_a_rare_class_is_found_more_often_with_a_shifted_prior(base: str, tmp_path: Path) -> None:
-    from overheard.training.finetune import finetune
-
     noise = random.Random(0)
     labels = tuple(noise.choices((0, 1, 2), weights=(1, 5, 4), k=200))
     rows = Rows(tuple("the phone is here" for _ in labels), labels)  # the text says nothing: only the prior is learned
@@ -122,8 +65,6 @@ def test_a_rare_class_is_found_more_often_with_a_shifted_prior(base: str, tmp_pa
 
 
 def test_frozen_words_keep_their_embeddings(base: str, tmp_path: Path) -> None:
-    from overheard.training.finetune import finetune
-
     rows = toy_rows(60, seed=1)
     moved, kept = (
         finetune(base, rows, tmp_path / str(freezes), replace(RECIPE, epochs=1, freezes_words=freezes)).directory
@@ -169,16 +110,36 @@ def test_the_command_says_what_it_can_not_use(tmp_path: Path, capsys: pytest.Cap
     assert "no.csv: there is no such file" in capsys.readouterr().err
 
 
-def test_progress_can_stop_the_training(base: str, tmp_path: Path) -> None:
-    from overheard.training.finetune import finetune
+def test_progress_is_told_after_every_step(base: str, tmp_path: Path) -> None:
+    told: list[Progress] = []
 
+    finetune(base, toy_rows(102, seed=1), tmp_path / "out", RECIPE, on_step=told.append)
+
+    assert [progress.step for progress in told] == list(range(1, 24 * 7 + 1))
+    assert {progress.steps for progress in told} == {24 * 7}
+    assert [told[index].epoch for index in (6, -1)] == [1.0, 24.0]
+    assert told[-1].loss < told[0].loss / 2
+    assert all(progress.eta_s > 0 for progress in told[:-1])
+    assert told[-1].eta_s == 0
+    assert {progress.macro_recall for progress in told} == {None}
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_a_training_is_stopped_within_a_step_and_leaves_nothing(step: int, base: str, tmp_path: Path) -> None:
     class Cancelled(Exception):
         pass
 
-    def cancel(share: float) -> None:
-        raise Cancelled
+    steps: list[int] = []
 
+    def cancel(progress: Progress) -> None:
+        steps.append(progress.step)
+        if progress.step == step:
+            raise Cancelled
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "of an earlier training").touch()
     with pytest.raises(Cancelled):
-        finetune(base, toy_rows(60, seed=1), tmp_path / "out", RECIPE, cancel)
+        finetune(base, toy_rows(60, seed=1), tmp_path / "out", RECIPE, on_step=cancel)
 
-    assert not (tmp_path / "out").exists()
+    assert steps == list(range(1, step + 1))
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "of an earlier training"]
