@@ -11,5 +11,8 @@ _reap_every_s = Settings.load().reap_every_s
 
 TIMETABLE: dict[str, dict[str, Any]] = {
     "reap-lost-jobs": {"task": names.REAP_JOBS, "schedule": _reap_every_s, "options": {"expires": _reap_every_s}},
+    "weekly-retrain": {"task": names.RETRAIN, "schedule": crontab(minute="7", hour="2", day_of_week="sun")},
+    "mirror-models": {"task": names.MIRROR, "schedule": 300.0, "options": {"expires": 300.0}},
+    "publish-models": {"task": names.PUBLISH, "schedule": 900.0, "options": {"expires": 900.0}},
     "purge-old-jobs": {"task": names.PURGE_JOBS, "schedule": crontab(minute="17", hour="3")},
 }

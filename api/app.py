@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api import auth, errors
 from api.jobs import Desk
 from api.metrics import watch
-from api.routes import batches, health, inference, jobs, keys, metrics
+from api.routes import batches, health, inference, jobs, keys, labels, metrics, models, training
 from api.services import Services
 from overheard import __version__
 from overheard.limits import MAX_BODY_BYTES
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.after_request(auth.secure)
     app.after_request(_drain)
     errors.register(app)
-    for routes in (inference, batches, jobs, keys, health, metrics):
+    for routes in (inference, batches, jobs, labels, training, models, keys, health, metrics):
         app.register_api(routes.blueprint)
     app.add_url_rule("/", "home", _home)
     return app

@@ -18,6 +18,7 @@ from overheard.errors import (
     OverheardError,
     ScoringFailed,
     ScoringUnavailable,
+    TrainingRuns,
 )
 
 STATUSES: dict[type[OverheardError], int] = {
@@ -52,7 +53,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(OverheardError)
     def _domain(error: OverheardError) -> Response:
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-        more = {"retry_after_s": error.retry_after_s} if isinstance(error, ScoringUnavailable) else {}
+        more: dict[str, Any] = {}
+        if isinstance(error, ScoringUnavailable):
+            more["retry_after_s"] = error.retry_after_s
+        if isinstance(error, TrainingRuns):
+            more["job_id"] = error.job_id
         return problem(status, str(error), **more)
 
     @app.errorhandler(RedisError)

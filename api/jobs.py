@@ -1,6 +1,7 @@
 """Everything that the API sends to workers, and the answers that it waits for: the only file that sends messages."""
 
 import base64
+import hashlib
 import json
 import logging
 import threading
@@ -20,10 +21,10 @@ from sqlalchemy.exc import IntegrityError
 from api import metrics
 from api.outbox import Outbox, Piece
 from api.workers import DOWN_RETRY_S, Crew
-from overheard.errors import ScoringFailed, ScoringUnavailable
+from overheard.errors import ScoringFailed, ScoringUnavailable, TrainingRuns
 from overheard.scoring.lanes import Lane
 from overheard.settings import Settings
-from overheard.store import jobs, parts
+from overheard.store import jobs, parts, trainings
 from overheard.store.database import Database
 from overheard.store.parts import Answer
 from overheard.store.tables import Job
@@ -149,7 +150,9 @@ class Desk:
     def resume(self, job: Job) -> None:
         """Tell the workers that the job has work. It is in the database, so an unreachable Redis only delays it."""
         try:
-            self._send(names.SCORE_JOB, [job.id], job.id)
+            self._send(
+                names.JOBS[job.kind], [job.id], job.id, None if job.kind in jobs.SCORED else self._settings.lease_s
+            )
         except ScoringUnavailable as error:
             log.warning("job %s waits for the reaper: %s", job.id, error)
 
@@ -158,10 +161,51 @@ class Desk:
             return jobs.cancel(session, job_id, datetime.now(UTC))
 
     def retry(self, job_id: str) -> Job:
-        with self._database.write() as session:
-            job = jobs.retry(session, job_id, datetime.now(UTC), self._settings.lease_s)
+        """Raises NotFound, Conflict; TrainingRuns when it is a training and there is another."""
+        try:
+            with self._database.write() as session:
+                job = jobs.retry(session, job_id, datetime.now(UTC), self._settings.lease_s)
+        except IntegrityError:
+            raise TrainingRuns(self.unfinished_training() or "") from None
         self.resume(job)
         return job
+
+    def start_training(self, options: dict[str, Any], owner: str, idempotency_key: str | None) -> Job:
+        """Raises TrainingRuns when one is unfinished; ScoringUnavailable when no training worker lives."""
+        request_hash = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+        if made := self.made_before(owner, idempotency_key, request_hash):
+            return made
+        if running := self.unfinished_training():
+            raise TrainingRuns(running)
+        if not self.crew.trainers():
+            advice = (
+                "start one with `python -m worker train`; where torch is left out (TRAIN=0), run `make run` without it"
+            )
+            raise ScoringUnavailable(f"no training worker is running: {advice}", DOWN_RETRY_S)
+        job = trainings.start(
+            self._database,
+            options,
+            owner=owner,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+            now=datetime.now(UTC),
+            lease_s=self._settings.lease_s,
+        )
+        self.resume(job)
+        return job
+
+    def unfinished_training(self) -> str | None:
+        with self._database.read() as session:
+            running = trainings.unfinished(session)
+            return running.id if running else None
+
+    def model_changed(self) -> None:
+        """Have MLflow and the Hub told. What is not sent now, Beat sends later."""
+        for task in (names.MIRROR, names.PUBLISH):
+            try:
+                self._send(task, [], str(uuid4()))
+            except ScoringUnavailable as error:
+                log.warning("%s waits for Beat: %s", task, error)
 
     def reported_state(self, job_id: str) -> str | None:
         """The job's Celery state; None when the result backend does not answer."""
@@ -179,7 +223,7 @@ class Desk:
 
     def _send(self, task: str, args: list[object], task_id: str, expires_s: float | None = None) -> None:
         """Texts are left out of what Flower and the event stream see. Raises ScoringUnavailable."""
-        shown = f"[{len(args[0])} messages]" if isinstance(args[0], list) else repr(args)
+        shown = f"[{len(args[0])} messages]" if args and isinstance(args[0], list) else repr(args)
         try:
             self._celery.send_task(
                 task,

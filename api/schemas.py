@@ -1,9 +1,11 @@
 """Bodies and answers of more than one route, as pydantic models: they validate, serialise and document."""
 
+import base64
+import binascii
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from overheard.store import jobs
 from overheard.store.tables import Job, JobLine
@@ -49,10 +51,11 @@ class JobView(BaseModel):
     def of(cls, job: Job, **more: Any) -> Self:
         now = datetime.now(UTC)
         rate = jobs.rate(job, now)
+        facts = job.facts or {}
         progress = {
             **{name: getattr(job, name) for name in ("done", "total", "rejected")},
             "rows_per_s": rate and round(rate, 1),
-            "eta_s": jobs.eta_s(job, now),
+            "eta_s": facts.get("eta_s", jobs.eta_s(job, now)) if job.state == "running" else None,
         }
         shown = ("id", "kind", "state", "stage", "error", "created_at", "started_at", "finished_at")
         return cls.model_validate({**{name: getattr(job, name) for name in shown}, "progress": progress, **more})
@@ -60,12 +63,13 @@ class JobView(BaseModel):
 
 class JobDetail(JobView):
     celery_state: str | None = Field(description="What the result backend says; null when it does not answer")
+    facts: dict[str, Any] = Field(description="What a training tells: epoch, loss, macro_recall, snapshot, verdict, …")
     log: list[LogLine] = Field(description="The last lines of the job's log")
 
     @classmethod
     def with_log(cls, job: Job, lines: list[JobLine], celery_state: str | None) -> Self:
         log = [{"at": line.at, "line": line.line} for line in lines]
-        return cls.of(job, celery_state=celery_state, log=log)
+        return cls.of(job, celery_state=celery_state, log=log, facts=job.facts or {})
 
 
 class Accepted(BaseModel):
@@ -74,3 +78,52 @@ class Accepted(BaseModel):
     state: State
     status_url: str
     result_url: str
+
+
+class OptionalBody(BaseModel):
+    """A body whose fields may all be left out, and so may it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_empty(cls, body: object) -> object:
+        return {} if body is None else body
+
+
+Cursor = tuple[datetime, str]
+"""The time and the id of the last row of a page: pages hold each row once, newest first."""
+
+
+def encode_cursor(at: datetime, row_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {row_id}".encode()).decode()
+
+
+def decode_cursor(cursor: str) -> Cursor:
+    """Raises ValueError for what `encode_cursor` did not make."""
+    try:
+        at, _, row_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
+        parsed = datetime.fromisoformat(at)
+        if parsed.tzinfo is None:
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise ValueError("not a cursor of ours") from None
+    return parsed, row_id
+
+
+class PageQuery(BaseModel):
+    """Which page of a list. `after` is what the store's functions take."""
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, description="`next_cursor` of the page before")
+
+    @field_validator("cursor")
+    @classmethod
+    def _readable(cls, cursor: str | None) -> str | None:
+        if cursor is not None:
+            decode_cursor(cursor)
+        return cursor
+
+    @property
+    def after(self) -> Cursor | None:
+        return decode_cursor(self.cursor) if self.cursor else None

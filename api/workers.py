@@ -4,7 +4,7 @@ import json
 import math
 import time
 from contextlib import suppress
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict
 from redis import Redis, RedisError
@@ -18,13 +18,18 @@ MAX_RETRY_S: Final = 3600
 
 
 class Heartbeat(BaseModel):
-    """worker: node name; model: the version that it serves; age_s: by Redis's clock; rate: texts/s when it is busy."""
+    """What a scoring worker tells of itself.
+
+    worker: node name; model: the version that it serves; problem: why it serves no newer one; age_s: by Redis's clock;
+    rate: texts/s when it is busy.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     worker: str
     model: str
     age_s: float
+    problem: str = ""
     rate: float = 0
     cache_lookups: int = 0
     cache_hits: int = 0
@@ -33,14 +38,19 @@ class Heartbeat(BaseModel):
 
 def living(redis: Redis) -> list[Heartbeat]:
     """Those that were heard of in the last HEARTBEAT_MAX_AGE_S seconds. Raises RedisError."""
+    return [Heartbeat(worker=worker, **facts) for worker, facts in _heard_of(redis, names.HEARTBEATS).items()]
+
+
+def _heard_of(redis: Redis, key: str) -> dict[str, dict[str, Any]]:
+    """What those told who were heard of lately: by the worker's name, with its `age_s`."""
     with redis.pipeline(transaction=False) as pipe:
         pipe.time()
-        pipe.hgetall(names.HEARTBEATS)
+        pipe.hgetall(key)
         (seconds, microseconds), said = cast("tuple[tuple[int, int], dict[bytes, bytes]]", pipe.execute())
     now = seconds + microseconds / 1e6
-    facts = {worker.decode(): json.loads(value) for worker, value in said.items()}
-    beats = [Heartbeat(worker=w, age_s=max(0.0, now - fact.pop("at")), **fact) for w, fact in facts.items()]
-    return [beat for beat in beats if beat.age_s <= names.HEARTBEAT_MAX_AGE_S]
+    told = {worker.decode(): json.loads(value) for worker, value in said.items()}
+    aged = {worker: {"age_s": max(0.0, now - facts.pop("at")), **facts} for worker, facts in told.items()}
+    return {worker: facts for worker, facts in aged.items() if facts["age_s"] <= names.HEARTBEAT_MAX_AGE_S}
 
 
 class Crew:
@@ -62,6 +72,13 @@ class Crew:
 
     def count(self) -> int:
         return len(self._recent())
+
+    def trainers(self) -> list[str]:
+        """The training workers, as of now. Raises ScoringUnavailable when Redis does not answer."""
+        try:
+            return list(_heard_of(self._redis, names.TRAINERS))
+        except RedisError as error:
+            raise ScoringUnavailable("Redis does not answer", DOWN_RETRY_S) from error
 
     def seconds_for(self, messages: int) -> int:
         """How long they take for so many at the rate that they measured; a guess before they have measured any."""

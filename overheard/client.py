@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from overheard.errors import ScoringFailed, ScoringUnavailable, SettingsError
 from overheard.limits import MAX_MESSAGE_CHARS
-from overheard.registry import locate
+from overheard.registry import in_service
 from overheard.scoring.bundle import LABELS
 from overheard.settings import PREFIX, Settings
 
@@ -61,10 +61,14 @@ def choose(settings: Settings, *, here: bool = False) -> Scorer:
     A stack that was killed leaves its address behind, so that one is asked whether it lives. Raises SettingsError when
     the address can't be used, or there is no key.
     """
-    url = None if here else settings.api_url
-    if not here and not url and _lives(found := settings.running_stack.get("api_url")):
-        url = found
-    return ApiClient(url, _key(settings)) if url else InProcess(settings)
+    url = None if here else address(settings)
+    return ApiClient(url, key_of(settings)) if url else InProcess(settings)
+
+
+def address(settings: Settings) -> str | None:
+    """The API that is set, else the one of this home's running stack."""
+    found = settings.api_url or settings.running_stack.get("api_url")
+    return found if found and (settings.api_url or _lives(found)) else None
 
 
 def _lives(url: str | None) -> bool:
@@ -74,7 +78,8 @@ def _lives(url: str | None) -> bool:
         return False
 
 
-def _key(settings: Settings) -> str:
+def key_of(settings: Settings) -> str:
+    """The key for the API. Raises SettingsError when there is none."""
     if settings.api_key:
         return settings.api_key.get_secret_value()
     try:
@@ -85,7 +90,7 @@ def _key(settings: Settings) -> str:
 
 
 class InProcess:
-    """The first model of the settings, loaded at the first text."""
+    """The model in service of this home, loaded at the first text."""
 
     where = "in this process"
 
@@ -99,7 +104,7 @@ class InProcess:
         from overheard.scoring.load import load_engine  # half a second that only this way costs
 
         settings = self._settings
-        engine = load_engine(locate(settings.first_model, settings.models, settings.first_model_labels), settings)
+        engine = load_engine(in_service(settings), settings)
         remaining, piece_size = iter(texts), max(PIECE, engine.token_budget // 8)  # a GPU takes a few passes at a time
         while piece := [text[:MAX_MESSAGE_CHARS] for text in islice(remaining, piece_size)]:
             yield Scored(engine.score(piece), engine.version)
@@ -120,7 +125,7 @@ class ApiClient:
                 base_url=self._url,
                 headers={"Authorization": f"Bearer {key}"},
                 timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=5),
-                trust_env=not _is_loopback(self._url),  # a proxy is for the world outside
+                trust_env=not is_loopback(self._url),  # a proxy is for the world outside
             )
         except (httpx2.InvalidURL, UnicodeEncodeError) as error:
             raise SettingsError(f"{url}: no address or key that can be used: {error}") from error
@@ -191,7 +196,7 @@ class ApiClient:
                 return _successful(response)
             wait_s = min(_retry_after_s(response), 30)
             if time.monotonic() + wait_s > give_up_at:
-                raise ScoringUnavailable(f"{self._url} takes no texts now: {_detail(response)}", int(wait_s))
+                raise ScoringUnavailable(f"{self._url} takes no texts now: {detail_of(response)}", int(wait_s))
             time.sleep(wait_s)
 
     def _send(self, method: str, path: str, body: str | None) -> httpx2.Response:
@@ -208,7 +213,8 @@ class ApiClient:
             raise ScoringUnavailable(reason, retry_after_s=5) from error
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether a proxy has no business with it."""
     host = httpx2.URL(url).host
     return host in ("localhost", "::1") or host.startswith("127.")
 
@@ -258,8 +264,8 @@ def _successful(response: httpx2.Response) -> httpx2.Response:
     if response.is_success:
         return response
     if response.status_code in (401, 403):
-        raise SettingsError(f"{response.url} refuses the key ({_detail(response)}): set {PREFIX}API_KEY")
-    raise ScoringFailed(f"{response.url} answered {response.status_code}: {_detail(response)}")
+        raise SettingsError(f"{response.url} refuses the key ({detail_of(response)}): set {PREFIX}API_KEY")
+    raise ScoringFailed(f"{response.url} answered {response.status_code}: {detail_of(response)}")
 
 
 def _member(response: httpx2.Response, name: str) -> Any:
@@ -269,7 +275,8 @@ def _member(response: httpx2.Response, name: str) -> Any:
         raise ScoringFailed(f"{response.url} answered without {name!r}: is this an Overheard API?") from error
 
 
-def _detail(response: httpx2.Response) -> str:
+def detail_of(response: httpx2.Response) -> str:
+    """Why it was refused."""
     try:
         return str(_member(response, "detail"))
     except ScoringFailed:

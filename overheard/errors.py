@@ -6,6 +6,10 @@ OverheardError
 ├── BundleError           a model bundle is missing, damaged or of another kind
 ├── NotFound              a row that a caller named does not exist
 ├── Conflict              what was asked for contradicts the present state
+│   └── TrainingRuns      one training is unfinished, and there is never a second
+├── TrainingFailed        a training came to no end; its job says why
+├── TrainingStopped       nobody wants this training any more
+├── PublishFailed         a model could not be put on the Hub
 ├── NoRoom                a disk or a database is full
 ├── NoMemory              a machine or a device has too little memory
 ├── ScoringUnavailable    nobody scored the texts in time
@@ -44,6 +48,30 @@ class NotFound(OverheardError):
 
 class Conflict(OverheardError):
     """Raised when what was asked for contradicts the present state."""
+
+
+class TrainingRuns(Conflict):
+    """Raised when a training is asked for while another is unfinished."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"training {job_id} is unfinished: wait for it, or cancel it with DELETE /jobs/{job_id}")
+        self.job_id = job_id
+
+
+class TrainingFailed(OverheardError):
+    """Raised when a training failed, to whoever runs it."""
+
+
+class TrainingStopped(OverheardError):
+    """Raised inside of a training that was cancelled, or that another worker has taken over."""
+
+
+class PublishFailed(OverheardError):
+    """Raised when a model could not be put on the Hub; the message says what to do."""
+
+    def __init__(self, reason: str, *, can_be_retried: bool) -> None:
+        super().__init__(reason)
+        self.can_be_retried = can_be_retried
 
 
 class NoRoom(OverheardError):

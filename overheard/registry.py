@@ -1,5 +1,6 @@
 """Which model is meant: names to directories of bundles."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -7,9 +8,13 @@ from pathlib import Path
 
 from overheard import conversion, hub
 from overheard.errors import BundleError
+from overheard.model_store import ModelStore
 from overheard.scoring.bundle import MANIFEST, Form, load_manifest
+from overheard.settings import Settings
+from overheard.store.tables import Model
 
 CONFIG = "config.json"
+_VERSION = re.compile("[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,47 @@ def find(model: str, models: Path, labels: str | None = None) -> Path | None:
     if isinstance(found, Path):
         return found
     return found.bundle if conversion.is_whole(found.bundle) else None
+
+
+def in_service(settings: Settings) -> Path:
+    """The directory of the bundle that this home serves: its champion's, else its first model's. Raises BundleError."""
+    from overheard.store import models
+    from overheard.store.database import Database, exists
+
+    if exists(settings.sql_url):
+        with Database(settings.sql_url).read() as session:
+            model = models.serving(session, settings.first_model)
+        if model:
+            return bundle_of(model, settings)
+    return locate(settings.first_model, settings.models, settings.first_model_labels)
+
+
+def named(model: str | None, settings: Settings) -> Path:
+    """The directory of the bundle that a person means: a version of this home, else what `locate` takes.
+
+    None is the model in service. Raises BundleError.
+    """
+    from overheard.store.database import Database, exists
+
+    if model is None:
+        return in_service(settings)
+    if _VERSION.fullmatch(model) and exists(settings.sql_url):
+        with Database(settings.sql_url).read() as session:
+            known = session.get(Model, model)
+        if known:
+            return bundle_of(known, settings)
+    return locate(model, settings.models, settings.first_model_labels)
+
+
+def bundle_of(model: Model, settings: Settings) -> Path:
+    """The directory of a registered version's bundle, fetched and checked. Raises BundleError when it can't be had."""
+    if not model.location:
+        return ModelStore(settings).fetch(model.version)
+    directory = locate(model.location, settings.models, settings.first_model_labels)
+    found = load_manifest(directory).version
+    if found != model.version:
+        raise BundleError(directory, f"is version {found} now and no longer {model.version}")
+    return directory
 
 
 def _find(model: str, models: Path, labels: Sequence[str], form: Form | None) -> Path | _Conversion:

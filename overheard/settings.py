@@ -34,6 +34,20 @@ class Settings(BaseSettings):
     first_model_labels: str | None = Field(
         None, description="What its outputs mean where it does not say, in their order, with commas."
     )
+    model_store: str | None = Field(
+        None, description="Folder or fsspec URL of the models that were trained; unset: in the state folder."
+    )
+    base_model: str = Field("champion", description="What a training starts from; see Training in the reference.")
+    training_data: str = Field(
+        "cardiffnlp/tweet_eval:sentiment",
+        description="Base data: a Hub data set `id[:config]`, or a Parquet, CSV or JSONL file with `text` and `label`.",
+    )
+    checkpoint_every_s: float = Field(
+        30, gt=0, description="How often a training saves itself: at most so much is done again after a kill."
+    )
+    hf_repo: str | None = Field(None, description="Hub repository `owner/name` that each new champion is published to.")
+    hf_token: SecretStr | None = Field(None, description="Token that may write there; unset: the Hub client's own.")
+    mlflow_url: str | None = Field(None, description="MLflow server that mirrors runs and models; unset: the stack's.")
     scoring_threads: int = Field(0, ge=0, description="Cores for one scoring process; 0: all there are.")
     score_cache_bytes: int = Field(64_000_000, ge=0, description="Memory for scores of texts that come again; 0: none.")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -97,6 +111,11 @@ class Settings(BaseSettings):
         return self.home / "models"
 
     @property
+    def trainings(self) -> Path:
+        """A folder per unfinished training: its frozen data and its checkpoints."""
+        return self.home / "trainings"
+
+    @property
     def api_key_file(self) -> Path:
         return self.home / "api_key"
 
@@ -126,3 +145,12 @@ class Settings(BaseSettings):
             if value is not None
         }
         return {**os.environ, **{PREFIX + name.upper(): value for name, value in plain.items()}, **extra}
+
+
+def calm_threads() -> None:
+    """Have OpenMP's threads sleep while they wait for each other, unless the environment says otherwise.
+
+    They spin by default: as soon as anything else needs a core, a training on all cores is 60 times as slow as one
+    whose threads sleep (measured on two cores, one of them busy). OpenMP reads this when torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -10,7 +10,7 @@ from tests.stack import RunningStack
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with RunningStack(tmp_path_factory.mktemp("stack") / "home", without=("mlflow",)) as running:
+    with RunningStack(tmp_path_factory.mktemp("stack") / "home", without=("mlflow", "train")) as running:
         yield running
 
 

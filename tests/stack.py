@@ -37,7 +37,9 @@ def eventually(look: Callable[[], T], timeout_s: float = 30) -> T:
 class RunningStack:
     """`settings` become OVERHEARD_<NAME>; the stack runs from `with` to its end."""
 
-    def __init__(self, home: Path, without: tuple[str, ...] = ("flower", "mlflow"), **settings: object) -> None:
+    def __init__(
+        self, home: Path, without: tuple[str, ...] = ("flower", "mlflow", "train"), **settings: object
+    ) -> None:
         self.home = home
         self.port, self.flower_port = free_port(), free_port()
         ports = {"port": self.port, "flower_port": self.flower_port, "mlflow_port": free_port()}

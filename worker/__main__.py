@@ -1,6 +1,6 @@
-"""`python -m worker ml|io|beat|flower`: one process of that kind, configured by the environment alone.
+"""`python -m worker ml|io|train|beat|flower`: one process of that kind, configured by the environment alone.
 
-A second `ml` or `io` on one machine takes a name of its own: `python -m worker ml second`.
+A second `ml`, `io` or `train` on one machine takes a name of its own: `python -m worker ml second`.
 """
 
 import logging
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from overheard.errors import OverheardError, SettingsError
+from overheard.stack import required
 from worker import context, names
 from worker.app import app
 from worker.heartbeat import Heart
@@ -20,20 +21,36 @@ IO_THREADS = 4
 
 def ml(name: str = "ml") -> None:
     """Scores texts: loads the model, then takes messages on threads that all feed one batcher."""
-    batcher = context.batcher()
-    heart = Heart(context.get().redis, _node(name), batcher)
+    serving = context.serving()
+    heart = Heart(context.get().redis, names.HEARTBEATS, _node(name), serving.facts)
     heart.start()
+    serving.start()
     for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines per task that nobody reads at this rate
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        _work("ml", name, [names.SCORING, names.SCORING_BULK], ML_THREADS, context.get().settings.visibility_s)
+        queues = [names.SCORING, names.SCORING_BULK]
+        _work("ml", name, queues, _threads(ML_THREADS), context.get().settings.visibility_s)
     finally:
+        serving.stop()
         heart.stop()
 
 
 def io(name: str = "io") -> None:
-    """Housekeeping, and later whatever waits on the network."""
-    _work("io", name, [names.IO], IO_THREADS, visibility_s=600)
+    """Housekeeping, and whatever waits on the network."""
+    _work("io", name, [names.IO], _threads(IO_THREADS), visibility_s=600)
+
+
+def train(name: str = "train") -> None:
+    """Trains, one training at a time, each in a fresh process: what it took of memory and devices goes with it."""
+    if lacks := required.lacks("train"):
+        raise SettingsError(f"training needs {', '.join(lacks)}: {required.remedy('train')}")
+    heart = Heart(context.get().redis, names.TRAINERS, _node(name), dict)
+    heart.start()
+    app.conf.update(worker_pool_start_method="spawn", worker_proc_alive_timeout=120, worker_max_tasks_per_child=1)
+    try:
+        _work("train", name, [names.TRAINING], ["--pool=prefork", "--concurrency=1"], visibility_s=600)
+    finally:
+        heart.stop()
 
 
 def beat() -> None:
@@ -55,7 +72,11 @@ def _node(name: str) -> str:
     return f"{name}@{os.uname().nodename}"
 
 
-def _work(kind: str, name: str, queues: list[str], threads: int, visibility_s: int) -> None:
+def _threads(count: int) -> list[str]:
+    return ["--pool=threads", f"--concurrency={count}"]
+
+
+def _work(kind: str, name: str, queues: list[str], pool: list[str], visibility_s: int) -> None:
     """Each kind keeps its unacknowledged messages under keys of its own: the shortest timeout would win for all."""
     app.conf.broker_transport_options = {
         **app.conf.broker_transport_options,
@@ -68,12 +89,12 @@ def _work(kind: str, name: str, queues: list[str], threads: int, visibility_s: i
         "unacked_restore_throttle": 1,
     }
     level = context.get().settings.log_level
-    pool = ["--pool=threads", f"--concurrency={threads}", f"--queues={','.join(queues)}", f"--hostname={_node(name)}"]
-    app.worker_main(["worker", *pool, *QUIET, "--task-events", "--loglevel", level])
+    where = [f"--queues={','.join(queues)}", f"--hostname={_node(name)}"]
+    app.worker_main(["worker", *pool, *where, *QUIET, "--task-events", "--loglevel", level])
 
 
-KINDS: dict[str, Callable[..., None]] = {kind.__name__: kind for kind in (ml, io, beat, flower)}
-NAMED = ("ml", "io")
+KINDS: dict[str, Callable[..., None]] = {kind.__name__: kind for kind in (ml, io, train, beat, flower)}
+NAMED = ("ml", "io", "train")
 
 
 def main() -> None:
@@ -89,4 +110,5 @@ def main() -> None:
         sys.exit(f"worker {kind}: {error}")
 
 
-main()
+if __name__ == "__main__":  # a spawned training process imports this file, too
+    main()

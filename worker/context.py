@@ -5,12 +5,10 @@ from functools import cache
 
 from redis import Redis
 
-from overheard.registry import locate
-from overheard.scoring.batcher import Batcher
-from overheard.scoring.load import load_engine
 from overheard.scoring.turns import Turns
 from overheard.settings import Settings
 from overheard.store.database import Database
+from worker.serving import Serving
 
 BULK_SLOTS = 2
 """Slices of jobs at a time: while one is written to the database, the model works at the other."""
@@ -31,11 +29,9 @@ def get() -> Context:
 
 
 @cache
-def batcher() -> Batcher:
+def serving() -> Serving:
     """The model in service. Raises BundleError, and SettingsError when the device can't be had."""
-    settings = get().settings
-    bundle = locate(settings.first_model, settings.models, settings.first_model_labels)
-    return Batcher(load_engine(bundle, settings), cache_bytes=settings.score_cache_bytes)
+    return Serving(get().database, get().settings)
 
 
 @cache

@@ -1,24 +1,22 @@
-"""A scoring worker's sign of life: written only while its batcher moves, read by /health/ready."""
+"""A worker's sign of life in Redis: of scoring workers read by /health/ready, of training workers by /train/start."""
 
 import json
 import logging
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from redis import Redis, RedisError
 
-from overheard.scoring.batcher import Batcher
-from worker import names
-
 EVERY_S = 2
-STUCK_AFTER_S = 60  # a forward pass takes well under a second
 log = logging.getLogger(__name__)
 
 
 class Heart:
-    """Beats in a thread of its own from `start` to `stop`."""
+    """Beats in a thread of its own from `start` to `stop`: leaves its `facts` in a hash, while there are any."""
 
-    def __init__(self, redis: Redis, worker: str, batcher: Batcher) -> None:
-        self._redis, self._worker, self._batcher = redis, worker, batcher
+    def __init__(self, redis: Redis, key: str, worker: str, facts: Callable[[], dict[str, Any] | None]) -> None:
+        self._redis, self._key, self._worker, self._facts = redis, key, worker, facts
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -30,28 +28,19 @@ class Heart:
         self._stopped.set()
         self._thread.join()
         try:
-            self._redis.hdel(names.HEARTBEATS, self._worker)
+            self._redis.hdel(self._key, self._worker)
         except RedisError as error:
             log.warning("no goodbye: %s", error)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            if self._batcher.alive and self._batcher.busy_s() < STUCK_AFTER_S:
-                self._beat()
+            if (facts := self._facts()) is not None:
+                self._beat(facts)
             self._stopped.wait(EVERY_S)
 
-    def _beat(self) -> None:
+    def _beat(self, facts: dict[str, Any]) -> None:
         try:
             seconds, microseconds = self._redis.time()  # one clock for all machines
-            cache = self._batcher.cache
-            beat = {
-                "at": seconds + microseconds / 1e6,
-                "model": self._batcher.engine.version,
-                "rate": round(self._batcher.rate, 1),
-                "cache_lookups": cache.lookups,
-                "cache_hits": cache.hits,
-                "cache_bytes": cache.size_bytes,
-            }
-            self._redis.hset(names.HEARTBEATS, self._worker, json.dumps(beat))
+            self._redis.hset(self._key, self._worker, json.dumps({"at": seconds + microseconds / 1e6, **facts}))
         except RedisError as error:
             log.warning("no heartbeat: %s", error)

@@ -2,18 +2,38 @@
 
 SCORE_TEXTS = "score.texts"
 SCORE_JOB = "score.job"
+TRAIN = "train.run"
+RETRAIN = "train.weekly"
+MIRROR = "models.mirror"
+PUBLISH = "models.publish"
 REAP_JOBS = "jobs.reap"
 PURGE_JOBS = "jobs.purge"
 
 SCORING = "scoring"
 SCORING_BULK = "scoring.bulk"
+TRAINING = "training"
 IO = "io"
 
-QUEUES = {SCORE_TEXTS: SCORING, SCORE_JOB: SCORING_BULK, REAP_JOBS: IO, PURGE_JOBS: IO}
+QUEUES = {
+    SCORE_TEXTS: SCORING,
+    SCORE_JOB: SCORING_BULK,
+    TRAIN: TRAINING,
+    RETRAIN: IO,
+    MIRROR: IO,
+    PUBLISH: IO,
+    REAP_JOBS: IO,
+    PURGE_JOBS: IO,
+}
+
+JOBS = {"score": SCORE_JOB, "batch": SCORE_JOB, "training": TRAIN}
+"""Which task works at a job of this kind."""
 
 HEARTBEATS = "overheard:heartbeats"
 """Hash: worker's node name -> JSON: "at" (server time in s) and what `api.workers.Heartbeat` holds."""
 HEARTBEAT_MAX_AGE_S = 10
+
+TRAINERS = "overheard:trainers"
+"""Hash: node name of a training worker -> JSON: "at" (server time in s)."""
 
 REDELIVERIES = "overheard:redeliveries"
 """Counter: scoring messages that came a second time because their first worker never acknowledged them."""

@@ -7,10 +7,14 @@ from overheard.errors import ScoringFailed
 from overheard.store.tables import Job
 from worker.app import app
 
+SHOWN = ("epoch", "loss", "macro_recall", "eta_s", "model")
+"""Of a training's facts, those that change while it runs, and what it led to."""
+
 
 def report(job: Job) -> None:
     """Callers see to it that this is said at most once a second per job."""
     facts = {"stage": job.stage, "done": job.done, "total": job.total}
+    facts |= {name: value for name, value in (job.facts or {}).items() if name in SHOWN}
     store = app.backend.store_result
     if job.state == "succeeded":
         store(job.id, facts, states.SUCCESS)

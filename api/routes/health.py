@@ -22,17 +22,28 @@ def live() -> Response:
 def ready() -> tuple[Response, int]:
     checks: dict[str, str] = {"database": "ok", "redis": "ok", "worker": "ok"}
     models: list[str] = []
+    problems: list[str] = []
     try:
         with services().database.read() as session:
             session.execute(text("SELECT 1"))
     except SQLAlchemyError:
         checks["database"] = "does not answer"
     try:
-        models = sorted({beat.model for beat in services().desk.crew.living()})
+        crew = services().desk.crew.living()
+        models = sorted({beat.model for beat in crew})
+        problems = sorted({beat.problem for beat in crew if beat.problem})
         if not models:
             checks["worker"] = "no scoring worker was heard of within 10 s"
     except ScoringUnavailable as error:
         checks["redis"] = checks["worker"] = str(error)
     is_ready = all(state == "ok" for state in checks.values())
-    body = {"status": "ready" if is_ready else "not ready", "checks": checks, "models": models}
+    body = {"status": "ready" if is_ready else "not ready", "checks": checks, "models": models, "problems": problems}
     return jsonify(body), 200 if is_ready else 503
+
+
+@blueprint.get("/training", summary="A training worker was heard of within 10 s")
+def training() -> tuple[Response, int]:
+    trainers = services().desk.crew.trainers()
+    return jsonify({"status": "ready" if trainers else "no training worker", "workers": trainers}), (
+        200 if trainers else 503
+    )

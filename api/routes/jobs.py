@@ -1,23 +1,19 @@
 """Work that outlives its request: `/jobs`."""
 
-import base64
-import binascii
 import time
 from collections.abc import Iterator
-from datetime import datetime
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 
 from api.auth import requires
 from api.routes.inference import ScoreList, scored
-from api.schemas import SECURED, JobDetail, JobView, Problem, State
+from api.schemas import SECURED, JobDetail, JobView, PageQuery, Problem, State, encode_cursor
 from api.services import Services, services
 from overheard.errors import ScoringUnavailable
 from overheard.store import jobs, parts
 from overheard.store.keys import Role
-from overheard.store.tables import Job
 
 LOOK_EVERY_S = 0.5
 HEARTBEAT_S = 15
@@ -36,17 +32,8 @@ class JobPath(BaseModel):
     job_id: str
 
 
-class PageQuery(BaseModel):
+class JobsQuery(PageQuery):
     state: State | None = None
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = Field(None, description="`next_cursor` of the page before")
-
-    @field_validator("cursor")
-    @classmethod
-    def _readable(cls, cursor: str | None) -> str | None:
-        if cursor is not None:
-            _decode(cursor)
-        return cursor
 
 
 class JobPage(BaseModel):
@@ -56,11 +43,11 @@ class JobPage(BaseModel):
 
 @blueprint.get("", summary="Newest first", responses={200: JobPage})
 @requires(Role.viewer)
-def list_jobs(query: PageQuery) -> Response:
+def list_jobs(query: JobsQuery) -> Response:
     with services().database.read() as session:
-        found = jobs.page(session, query.state, _decode(query.cursor) if query.cursor else None, query.limit + 1)
+        found = jobs.page(session, query.state, query.after, query.limit + 1)
     shown = found[: query.limit]
-    more = _encode(shown[-1]) if len(found) > query.limit else None
+    more = encode_cursor(shown[-1].created_at, shown[-1].id) if len(found) > query.limit else None
     return jsonify(JobPage(jobs=[JobView.of(job) for job in shown], next_cursor=more).model_dump(mode="json"))
 
 
@@ -126,18 +113,3 @@ def _detail(house: Services, job_id: str) -> JobDetail:
     with house.database.read() as session:
         job, lines = jobs.get(session, job_id), jobs.log_tail(session, job_id)
     return JobDetail.with_log(job, lines, house.desk.reported_state(job_id))
-
-
-def _encode(job: Job) -> str:
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode()
-
-
-def _decode(cursor: str) -> tuple[datetime, str]:
-    try:
-        at, _, job_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-        parsed = datetime.fromisoformat(at)
-        if parsed.tzinfo is None:
-            raise ValueError
-    except (ValueError, binascii.Error):
-        raise ValueError("not a cursor of ours") from None
-    return parsed, job_id

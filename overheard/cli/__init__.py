@@ -6,7 +6,11 @@ import typer
 
 from overheard.cli.doctor import doctor
 from overheard.cli.evaluate import evaluate
+from overheard.cli.labels import app as labels
+from overheard.cli.models import app as models
+from overheard.cli.models import export
 from overheard.cli.score import score
+from overheard.cli.train import train
 from overheard.cli.up import down, up
 from overheard.errors import OverheardError
 
@@ -17,8 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="What people say about a brand, how sure that is, and a model that learns from every correction.",
 )
-for command in (up, down, doctor, score, evaluate):
+for command in (up, down, doctor, score, evaluate, train, export):
     app.command()(command)
+app.add_typer(labels, name="labels")
+app.add_typer(models, name="models")
 
 
 def main() -> None:

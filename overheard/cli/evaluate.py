@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from overheard.errors import DataError
-from overheard.registry import locate
+from overheard.registry import in_service, locate
 from overheard.rows import Rows, open_rows, texts
 from overheard.scoring.bundle import LABELS
 from overheard.settings import Settings
@@ -28,7 +28,7 @@ def evaluate(
     file: Annotated[Path, typer.Argument(help="Labelled rows: .csv, .jsonl or .parquet.")],
     model: Annotated[
         str | None,
-        typer.Option(help="`starter`, a bundle's or checkpoint's directory, a Hub id; unset: OVERHEARD_FIRST_MODEL."),
+        typer.Option(help="`starter`, a bundle's or checkpoint's directory, a Hub id; unset: the model in service."),
     ] = None,
     form: Annotated[
         Literal["int8", "mixed", "float32"] | None,
@@ -51,11 +51,11 @@ def evaluate(
     rows.require_text(text_column)
     rows.require(label_column)
     settings = Settings.load()
-    bundle = locate(model or settings.first_model, settings.models, settings.first_model_labels, form)
+    bundle = locate(model or str(in_service(settings)), settings.models, settings.first_model_labels, form)
     engine = OnnxEngine(bundle, settings.scoring_threads)
     console = Console(stderr=True, highlight=False)
     probabilities, labels = [], []
-    chunks = _labelled(rows, text_column, label_column)
+    chunks = labelled(rows, text_column, label_column)
     for chunk_texts, chunk_labels in track(chunks, "", console=console, disable=not console.is_terminal):
         probabilities.append(engine.score(chunk_texts))
         labels.extend(chunk_labels)
@@ -70,7 +70,7 @@ def evaluate(
         _print(result, f"{engine.version} ({engine.manifest.form})")
 
 
-def _labelled(rows: Rows, text_column: str, label_column: str) -> Iterator[tuple[list[str], list[int]]]:
+def labelled(rows: Rows, text_column: str, label_column: str) -> Iterator[tuple[list[str], list[int]]]:
     """Texts and labels of the rows that have both. Raises DataError naming the row whose label is none."""
     number = count(1)
     for chunk in rows.chunks(list(dict.fromkeys([text_column, label_column]))):

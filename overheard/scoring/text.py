@@ -1,5 +1,7 @@
 """What a text looks like before it is tokenised."""
 
+import hashlib
+import re
 from typing import Final
 
 _CONTROLS: Final = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if not chr(code).isspace()}
@@ -23,6 +25,16 @@ def _mask(word: str) -> str:
     if word.startswith("@") and len(word) > 1:
         return "@user"
     return "http" if word.startswith("http") else word
+
+
+def key(text: str) -> str:
+    """By which texts are the same to people: 64 hexadecimal digits of its words alone, no mentions, links, case, signs.
+
+    A text without words is known by its signs.
+    """
+    masked = clean(text).lower()
+    words = re.findall(r"\w+", re.sub(r"(@user|http)(?=\s|$)", "", masked))
+    return hashlib.sha256(" ".join(words or [masked]).encode()).hexdigest()
 
 
 def whole(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from overheard.settings import Settings
-from overheard.stack import ports
+from overheard.stack import ports, required
 
 Group = Literal["queue", "work", "front"]
 
@@ -18,6 +18,7 @@ class Extra(StrEnum):
 
     flower = "flower"
     mlflow = "mlflow"
+    train = "train"
 
 
 API = ("gunicorn", "-c", "python:api.serving", "api.app:create_app()")
@@ -37,6 +38,7 @@ class Program:
     probe: str | None = None
     url: str = ""
     stage: int = 3  # programs of a stage start together, when those of the stages before are ready
+    stop_signal: str = "TERM"  # QUIT: Celery ends at once what it would else wait for
 
     @property
     def key(self) -> str:
@@ -55,16 +57,23 @@ def chosen(settings: Settings, server: Path | None, without: set[Extra]) -> list
         Program("api", (*python, *API), "front", f"{api}/health/live", api, stage=2),
         Program("ml", (*python, "worker", "ml"), probe=f"{api}/health/ready", stage=2),
         Program("io", (*python, "worker", "io")),
+        Program("train", (*python, "worker", "train"), probe=f"{api}/health/training", stop_signal="QUIT"),
         Program("beat", (*python, "worker", "beat")),
         Program("flower", (*python, "worker", "flower"), probe=f"{flower}/healthcheck", url=flower),
         Program("mlflow", (*python, *_mlflow(settings)), probe=f"{mlflow}/health", url=mlflow),
     ]
-    return [p for p in programs if p.name not in without and (server or p.name != "redis")]
+    left_out = {*without, *(() if server else ("redis",)), *(("train",) if required.lacks("train") else ())}
+    return [program for program in programs if program.name not in left_out]
 
 
 def stages(programs: list[Program]) -> list[list[Program]]:
     """What starts together: first the queue, then what scoring needs, then the rest."""
     return [list(members) for _, members in groupby(programs, key=lambda program: program.stage)]
+
+
+def mlflow_url(settings: Settings) -> str:
+    """Of the server that is told of runs and models."""
+    return settings.mlflow_url or ports.url(mlflow_host(settings), settings.mlflow_port)
 
 
 def mlflow_host(settings: Settings) -> str:

@@ -54,6 +54,7 @@ autorestart=true
 startsecs=2
 startretries=1000000
 stopwaitsecs={stop_s}
+stopsignal={stop_signal}
 killasgroup=true
 redirect_stderr=true
 stdout_logfile=../logs/{name}.log
@@ -162,7 +163,7 @@ def configuration(programs: Iterable[Program], port: int, password: str) -> str:
             text += GROUP.format(name=group, programs=",".join(p.name for p in group_members), priority=priority)
         for program in group_members:
             command = " ".join(map(_escape, program.command))
-            text += PROGRAM.format(name=program.name, command=command, stop_s=stop_s)
+            text += PROGRAM.format(name=program.name, command=command, stop_s=stop_s, stop_signal=program.stop_signal)
     return text
 
 

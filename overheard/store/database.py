@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy import Connection, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
@@ -60,6 +60,21 @@ def migrate(url: str, revision: str = "head") -> None:
     except (DBAPIError, OSError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise StackError(f"database {make_url(url).render_as_string()}: {reason}") from error
+    finally:
+        engine.dispose()
+
+
+def exists(url: str) -> bool:
+    """Whether there is a database with our tables: not where nothing was ever started."""
+    path = make_url(url).database if url.startswith("sqlite") else None
+    if path and not Path(path).exists():
+        return False
+    engine = Database(url).engine
+    try:
+        with engine.execution_options(reads_only=True).connect() as connection:
+            return inspect(connection).has_table("champion")
+    except DBAPIError:
+        return False
     finally:
         engine.dispose()
 

@@ -16,6 +16,8 @@ from overheard.store.tables import Job, JobLine, Part, PartRows
 
 UNFINISHED = ("queued", "running")
 FINISHED = ("succeeded", "failed", "cancelled")
+SCORED = ("score", "batch")
+"""Kinds of jobs whose progress counts messages."""
 RECEIVING = "receiving"
 """The stage of a job whose upload is still being cut into parts: nobody works on it, and it can still vanish."""
 LOG_TAIL_LINES = 20
@@ -68,8 +70,8 @@ def counts(session: Session) -> dict[str, int]:
 
 def backlog(session: Session) -> int:
     """How many messages unfinished jobs still have to score."""
-    left = select(func.coalesce(func.sum(Job.total - Job.done), 0)).where(Job.state.in_(UNFINISHED))
-    return int(session.scalar(left) or 0)
+    left = select(func.coalesce(func.sum(Job.total - Job.done), 0))
+    return int(session.scalar(left.where(Job.state.in_(UNFINISHED), Job.kind.in_(SCORED))) or 0)
 
 
 def note(session: Session, job_id: str, now: datetime, line: str) -> None:
@@ -81,9 +83,9 @@ def log_tail(session: Session, job_id: str) -> list[JobLine]:
     return list(reversed(session.scalars(newest).all()))
 
 
-def start(session: Session, job: Job, now: datetime) -> None:
+def start(session: Session, job: Job, now: datetime, stage: str) -> None:
     if job.state == "queued":
-        job.state, job.stage, job.started_at, job.done_before = "running", "scoring", now, job.done
+        job.state, job.stage, job.started_at, job.done_before = "running", stage, now, job.done
         note(session, job.id, now, "started")
 
 
@@ -111,7 +113,7 @@ def retry(session: Session, job_id: str, now: datetime, lease_s: float) -> Job:
     job = lock(session, job_id)
     if job.state not in ("failed", "cancelled"):
         raise Conflict(f"job {job_id} is {job.state}; only a failed or cancelled job can be retried")
-    job.state, job.stage, job.error, job.finished_at = "queued", "queued", None, None
+    job.state, job.stage, job.error, job.finished_at, job.attempts = "queued", "queued", None, None, 0
     job.lease_until = now + timedelta(seconds=lease_s)
     session.execute(
         update(Part).where(Part.job_id == job_id, Part.scores.is_(None)).values(attempts=0, lease_until=None)
@@ -120,8 +122,11 @@ def retry(session: Session, job_id: str, now: datetime, lease_s: float) -> Job:
     return job
 
 
-def reclaim_lost(session: Session, now: datetime, lease_s: float) -> list[str]:
-    """Ids of unfinished jobs whose lease ran out: their message is lost, send another. Their lease starts anew."""
+def reclaim_lost(session: Session, now: datetime, lease_s: float) -> list[Job]:
+    """Unfinished jobs whose lease ran out: their message is lost, send another. Their lease starts anew.
+
+    One that is cut into parts stays running: whoever holds a part has a lease of its own on it.
+    """
     lost = session.scalars(
         select(Job)
         .where(Job.state.in_(UNFINISHED), Job.stage != RECEIVING, Job.lease_until < now)
@@ -129,8 +134,10 @@ def reclaim_lost(session: Session, now: datetime, lease_s: float) -> list[str]:
     ).all()
     for job in lost:
         job.lease_until = now + timedelta(seconds=lease_s)
+        if job.kind not in SCORED:
+            job.state = "queued"
         note(session, job.id, now, "no sign of life: queued again")
-    return [job.id for job in lost]
+    return list(lost)
 
 
 def drop_abandoned(database: Database, now: datetime) -> int:

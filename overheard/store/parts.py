@@ -115,7 +115,7 @@ def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attem
         detail = f"part {part.number} was started {part.attempts} times and never finished; POST /jobs/{job_id}/retry"
         jobs.finish(session, job, "failed", now, {"title": "parked", "detail": detail})
         return None
-    jobs.start(session, job, now)
+    jobs.start(session, job, now, "scoring")
     part.attempts += 1
     part.lease_until = job.lease_until = now + timedelta(seconds=lease_s)
     if part.attempts > 1:

@@ -29,9 +29,9 @@ class Table(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON, list[dict[str, Any]]: JSON}
 
 
-def _partial_index(name: str, *columns: str, where: str) -> Index:
-    """Only these few rows are ever looked for: a finished part costs nothing more."""
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Over the few rows that are ever looked for, or that exclude each other: the others cost nothing."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Job(Table):
@@ -41,6 +41,9 @@ class Job(Table):
     lease_until: when it has passed and the job is unfinished, its message is lost and the reaper sends another.
     done_before: what was done already when it was (last) started, and says nothing about the rate.
     rejected: rows of its input that could not be read; they are not among the total.
+    options: what was asked for, where the kind of job has a choice. facts: what it tells of itself beyond its progress.
+    attempts: how often a worker took a job that is not cut into parts; a number that grew since fences off a worker
+    that was thought dead. mirrored_at: when MLflow was told of a training that had ended.
     """
 
     __tablename__ = "jobs"
@@ -48,6 +51,9 @@ class Job(Table):
         UniqueConstraint("owner", "idempotency_key"),
         Index("ix_jobs_created", "created_at", "id"),
         Index("ix_jobs_unfinished", "state", "lease_until"),
+        _partial_index(
+            "ux_jobs_one_training", "kind", where="kind = 'training' AND state IN ('queued', 'running')", unique=True
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -59,6 +65,9 @@ class Job(Table):
     done_before: Mapped[int] = mapped_column(default=0)
     rejected: Mapped[int] = mapped_column(default=0)
     error: Mapped[dict[str, Any] | None]
+    options: Mapped[dict[str, Any] | None]
+    facts: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str] = mapped_column(String(64))
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str] = mapped_column(String(64))
@@ -66,6 +75,7 @@ class Job(Table):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    mirrored_at: Mapped[datetime | None]
 
 
 class Part(Table):
@@ -133,3 +143,64 @@ class Key(Table):
     hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class Label(Table):
+    """What a person says that a text means. A person has one word per text and purpose: the last.
+
+    text_key: by which texts are the same (`overheard.scoring.text.key`). label: 0 negative, 1 neutral, 2 positive.
+    purpose: `train`, or `audit`: then the text never trains, whoever else labelled it.
+    """
+
+    __tablename__ = "labels"
+    __table_args__ = (
+        UniqueConstraint("text_key", "labelled_by", "purpose"),
+        Index("ix_labels_labelled", "labelled_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    text_key: Mapped[str] = mapped_column(String(64))
+    label: Mapped[int]
+    purpose: Mapped[str] = mapped_column(String(8))
+    source: Mapped[str] = mapped_column(String(64), default="")
+    brand: Mapped[str] = mapped_column(String(100), default="")
+    labelled_by: Mapped[str] = mapped_column(String(64))
+    labelled_at: Mapped[datetime]
+
+
+class Model(Table):
+    """A model version. Its bundle is in the model store, or where `location` says: what `registry.locate` takes.
+
+    job_id: the training that made it. facts: how it was made and judged, for its card. verdict: the gate's.
+    published: {"state", "detail", "at"} of its way to the Hub. mirrored_at: when MLflow last had all of this.
+    """
+
+    __tablename__ = "models"
+    __table_args__ = (Index("ix_models_created", "created_at", "version"),)
+
+    version: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    base: Mapped[str] = mapped_column(Text)
+    location: Mapped[str] = mapped_column(Text, default="")
+    data_hash: Mapped[str | None] = mapped_column(String(64))
+    job_id: Mapped[str | None] = mapped_column(String(36))
+    facts: Mapped[dict[str, Any]]
+    verdict: Mapped[dict[str, Any] | None]
+    published: Mapped[dict[str, Any] | None]
+    mirrored_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Champion(Table):
+    """The one row that says which model serves. previous: what a roll-back returns to."""
+
+    __tablename__ = "champion"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(ForeignKey("models.version"))
+    previous: Mapped[str | None] = mapped_column(ForeignKey("models.version"))
+    changed_by: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime]
+    mirrored_at: Mapped[datetime | None]

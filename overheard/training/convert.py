@@ -11,18 +11,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from overheard import demo
 from overheard.errors import BundleError, OverheardError
 from overheard.scoring.bundle import FORMS, Form, Manifest
 from overheard.scoring.text import clean
-
-if TYPE_CHECKING:
-    import onnx
-
-    from overheard.training.checkpoint import Checkpoint
-    from overheard.training.forms import Agreement
 
 log = logging.getLogger("convert")
 
@@ -34,6 +27,7 @@ def convert(source: Path, out: Path, base: str, labels: Sequence[str] = (), form
     Raises BundleError when the checkpoint can't be used or no form agrees.
     """
     from overheard.training import forms
+    from overheard.training.agreement import Judge
     from overheard.training.checkpoint import open_checkpoint
     from overheard.training.export import with_long_ones, write_bundle
 
@@ -45,7 +39,7 @@ def convert(source: Path, out: Path, base: str, labels: Sequence[str] = (), form
             [clean(text) for text in with_long_ones(seen)], truncation=True, max_length=opened.max_tokens
         )
         network = forms.describe(opened.model, tokens["input_ids"])
-        judge = _Judge(opened, unseen, Path(scratch) / "draft")
+        judge = Judge(opened, unseen, Path(scratch) / "draft")
         choice = forms.choose(
             network, judge, log.info, (form,) if form else FORMS, 0 if form else forms.LEAST_AGREEMENT
         )
@@ -66,34 +60,6 @@ def _texts() -> tuple[list[str], list[str]]:
     seen, unseen = texts[::2], texts[1::2]
     pairs = [f"{first} {second}" for first, second in zip(unseen[::2], unseen[1::2], strict=False)]
     return seen, [*with_long_ones(unseen), *pairs]
-
-
-class _Judge:
-    """Serves a graph as a worker would, and compares what it says with what torch says in float32."""
-
-    def __init__(self, opened: "Checkpoint", texts: Sequence[str], draft: Path) -> None:
-        from overheard.scoring.bundle import LABELS
-        from overheard.scoring.engine import softmax
-        from overheard.training.predict import logits_of
-
-        self.opened, self.texts, self.draft = opened, texts, draft
-        self.facts = {
-            "name": "draft",
-            "base": "draft",
-            "labels": opened.labels,
-            "max_tokens": opened.max_tokens,
-            "temperature": opened.temperature,
-        }
-        logits = logits_of(opened.model, opened.tokenizer, texts, opened.max_tokens)
-        self.expected = softmax(logits[:, [opened.labels.index(label) for label in LABELS]], opened.temperature)
-
-    def __call__(self, graph: "onnx.ModelProto") -> "Agreement":
-        from overheard.scoring.onnx import OnnxEngine
-        from overheard.training.export import write_bundle
-        from overheard.training.forms import Agreement
-
-        write_bundle(self.draft, graph, self.opened.model, self.opened.tokenizer, self.facts)
-        return Agreement.between(OnnxEngine(self.draft, 0).score(self.texts), self.expected)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

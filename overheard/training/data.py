@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MIN_ROWS: Final = 60
 """Fewer rows than this teach nothing that could be measured."""
 
+SPLITS: Final = ("train", "validation", "test")
+
 _BUILDERS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".json": "json"}
 LABEL_OF: Final = {
     **{name: label for label, name in enumerate(LABELS)},
@@ -44,6 +46,9 @@ class Rows:
 
     def __getitem__(self, indices: Sequence[int]) -> Self:
         return type(self)(tuple(self.texts[i] for i in indices), tuple(self.labels[i] for i in indices))
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.texts + other.texts, self.labels + other.labels)
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -76,7 +81,28 @@ def load_rows(source: str, split: str = "train", years: range | None = None) -> 
     Raises DataError when the source can't be read, lacks a column, has an unknown label, too few rows,
     or none of a class.
     """
-    table = _open(source, split)
+    return _rows(source, _open(source, split), years)
+
+
+def load_splits(source: str) -> dict[str, Rows]:
+    """All that a source has of `train`, `validation` and `test`; a file is `train`. Raises DataError as `load_rows`."""
+    names = [split for split in SPLITS if split == "train" or split in _split_names(source)]
+    return {split: load_rows(source, split) for split in names}
+
+
+def _split_names(source: str) -> Sequence[str]:
+    if _builder(source):
+        return ()
+    from datasets import get_dataset_split_names
+
+    dataset_id, _, config = source.partition(":")
+    try:
+        return list(get_dataset_split_names(dataset_id, config or None))
+    except Exception as error:
+        raise _unloadable(source, error) from error
+
+
+def _rows(source: str, table: "Dataset", years: range | None) -> Rows:
     wanted = ("text", "label") if years is None else ("text", "label", "year")
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
@@ -97,7 +123,7 @@ def _open(source: str, split: str) -> "Dataset":
     from datasets import disable_progress_bars, load_dataset
 
     disable_progress_bars()
-    builder = _BUILDERS.get(Path(source).suffix.lower())
+    builder = _builder(source)
     if builder and not Path(source).is_file():
         raise DataError(f"{source}: there is no such file")
     try:
@@ -106,10 +132,18 @@ def _open(source: str, split: str) -> "Dataset":
         dataset_id, _, config = source.partition(":")
         return load_dataset(dataset_id, config or None, split=split)
     except Exception as error:  # whatever a broken file, a wrong id or a lost network raise in there
-        root = error.__cause__ or error
-        raise DataError(
-            f"{source} can't be loaded: {str(root).partition(chr(10))[0] or type(root).__name__}"
-        ) from error
+        raise _unloadable(source, error) from error
+
+
+def _builder(source: str) -> str | None:
+    """How a file of this name is read; None for a Hub data set."""
+    return _BUILDERS.get(Path(source).suffix.lower())
+
+
+def _unloadable(source: str, error: Exception) -> DataError:
+    root = error.__cause__ or error
+    reason = str(root).strip().partition("\n")[0] or type(root).__name__
+    return DataError(f"{source} can't be loaded: {reason}; set OVERHEARD_TRAINING_DATA to a file, or check the network")
 
 
 def _label(source: str, row: int, value: Any, names: Sequence[str] | None) -> int:

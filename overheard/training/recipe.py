@@ -32,3 +32,10 @@ class Recipe:
     judgements_per_epoch: int = 4
     patience: int = 4
     """Training stops after so many judgements without a better macro-recall than the best."""
+
+
+REFRESH = Recipe(learning_rate=1e-4)
+"""Of a model that has learned its task already and now meets people's corrections."""
+
+REPLAYED_PER_FRESH = 2
+"""Old rows that are learned again beside each fresh one, so that what was known is kept."""

@@ -44,18 +44,18 @@ def test_the_api_stops_first_and_redis_last_and_all_within_30_s() -> None:
     }
     assert max(priority, key=lambda name: priority[name]) == "api"
     assert min(priority, key=lambda name: priority[name]) == "redis"
-    assert set(priority) == {"redis", "api", "ml", "io", "beat", "flower", "mlflow"}
+    assert set(priority) == {"redis", "api", "ml", "io", "train", "beat", "flower", "mlflow"}
     assert sum(STOP_S.values()) + len(STOP_S) < 28
 
 
 def test_optional_programs_and_an_embedded_redis_can_be_left_out() -> None:
     chosen = programs.chosen(Settings(), None, {Extra.flower})
-    assert [program.name for program in chosen] == ["api", "ml", "io", "beat", "mlflow"]
+    assert [program.name for program in chosen] == ["api", "ml", "io", "train", "beat", "mlflow"]
 
 
 def test_queue_and_scoring_start_before_the_rest() -> None:
     stages = [[program.name for program in stage] for stage in programs.stages(all_programs())]
-    assert stages == [["redis"], ["api", "ml"], ["io", "beat", "flower", "mlflow"]]
+    assert stages == [["redis"], ["api", "ml"], ["io", "train", "beat", "flower", "mlflow"]]
 
 
 def test_mlflow_which_knows_no_keys_is_never_offered_to_other_machines() -> None:

@@ -191,7 +191,7 @@ def test_a_job_without_a_sign_of_life_is_reclaimed_once_per_lease(database: Data
     later = NOW + timedelta(seconds=LEASE_S + 1)
     with database.write() as session:
         assert jobs.reclaim_lost(session, NOW, LEASE_S) == []
-        assert jobs.reclaim_lost(session, later, LEASE_S) == [job_id]
+        assert [job.id for job in jobs.reclaim_lost(session, later, LEASE_S)] == [job_id]
         assert jobs.reclaim_lost(session, later, LEASE_S) == []
 
 

@@ -13,8 +13,8 @@ def reap_jobs() -> None:
     jobs.drop_abandoned(house.database, now)
     with house.database.write() as session:
         lost = jobs.reclaim_lost(session, now, house.settings.lease_s)
-    for job_id in lost:
-        app.send_task(names.SCORE_JOB, args=[job_id], task_id=job_id)
+    for job in lost:
+        app.send_task(names.JOBS[job.kind], args=[job.id], task_id=job.id, expires=house.settings.lease_s)
 
 
 @app.task(name=names.PURGE_JOBS)

@@ -18,10 +18,11 @@ from worker.report import report
 @app.task(name=names.SCORE_TEXTS, bind=True)
 def score_texts(self: Task, texts: list[str], sizes: list[tuple[str, int]], lane: str, reply_to: str) -> None:
     """`sizes`: how the texts belong together, as (id, number of texts); each of these pieces is answered by its id."""
-    house, batcher = context.get(), context.batcher()
+    house = context.get()
     if (self.request.delivery_info or {}).get("redelivered"):
         house.redis.incr(names.REDELIVERIES)
-    answers = score_pieces(batcher, texts, sizes, Lane(lane))
+    with context.serving().batcher() as batcher:
+        answers = score_pieces(batcher, texts, sizes, Lane(lane))
     replies.push(house.redis, reply_to, self.request.id, answers, batcher.engine.version)
 
 
@@ -30,7 +31,8 @@ def score_job(job_id: str) -> dict[str, Any] | None:
     if not context.turns().begin(job_id):
         raise Ignore  # its message is sent again when its turn has come
     try:
-        job, messages = score_next_parts(context.get().database, context.batcher(), job_id, context.get().settings)
+        with context.serving().batcher() as batcher:
+            job, messages = score_next_parts(context.get().database, batcher, job_id, context.get().settings)
         report(job)
     finally:
         _send(context.turns().end())

@@ -1,0 +1,57 @@
+"""The champion's way to the Hub: tried until it succeeds or can't, told in its row, never in the way of serving."""
+
+import logging
+from datetime import datetime
+from typing import Any, Final
+
+from overheard import registry
+from overheard.errors import OverheardError, PublishFailed
+from overheard.settings import Settings
+from overheard.store import models
+from overheard.store.database import Database
+from overheard.store.tables import Model
+
+DONE, FAILED, RETRIED = "published", "failed", "to be tried again"
+MAX_TRIES: Final = 20
+log = logging.getLogger(__name__)
+
+
+def publish_champion(database: Database, settings: Settings, now: datetime) -> None:
+    """Publish the champion where OVERHEARD_HF_REPO names a repository, unless that was done or can't be.
+
+    A failure that may pass is tried again by the next call; the champion's row says how it stands.
+    """
+    if not settings.hf_repo:
+        return
+    with database.read() as session:
+        chosen = models.champion(session)
+        model = models.get(session, chosen.version) if chosen else None
+    if model is None or not _is_due(model, settings.hf_repo):
+        return
+    state = _publish(model, settings, settings.hf_repo)
+    log.log(logging.INFO if state["state"] == DONE else logging.ERROR, "model %s: %s", model.version, state)
+    with database.write() as session:
+        models.get(session, model.version).published = {**state, "at": now.isoformat()}
+
+
+def _is_due(model: Model, repository: str) -> bool:
+    last = model.published or {}
+    return last.get("repository") != repository or last["state"] == RETRIED
+
+
+def _publish(model: Model, settings: Settings, repository: str) -> dict[str, Any]:
+    from overheard.publish import publish
+    from overheard.training.card import card
+
+    tries = (model.published or {}).get("tries", 0) + 1
+    told = {"repository": repository, "tries": tries}
+    token = settings.hf_token.get_secret_value() if settings.hf_token else None
+    try:
+        bundle = registry.bundle_of(model, settings)
+        where = publish(bundle, card({**model.facts, "version": model.version}), repository, token)
+    except PublishFailed as error:
+        state = RETRIED if error.can_be_retried and tries < MAX_TRIES else FAILED
+        return {**told, "state": state, "detail": str(error)}
+    except OverheardError as error:
+        return {**told, "state": FAILED, "detail": str(error)}
+    return {**told, "state": DONE, "detail": where}

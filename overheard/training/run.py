@@ -1,0 +1,304 @@
+"""One training from its first row to its verdict: freeze the data, fine-tune, export, judge, decide, register.
+
+Importing this costs torch and transformers: import it where the training is, not where it is asked for.
+"""
+
+import errno
+import logging
+import shutil
+import subprocess
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from sqlalchemy.orm import Session
+
+from overheard import __version__, registry
+from overheard.errors import NoRoom, OverheardError, TrainingStopped
+from overheard.model_store import ModelStore
+from overheard.scoring.bundle import Manifest, load_manifest
+from overheard.scoring.onnx import OnnxEngine
+from overheard.settings import Settings
+from overheard.store import jobs, labels, models, trainings
+from overheard.store.database import Database
+from overheard.store.tables import Job
+from overheard.store.trainings import Claim
+from overheard.training import gate, judge, snapshot
+from overheard.training.bundle import make_bundle
+from overheard.training.data import Rows, load_splits
+from overheard.training.finetune import FineTuned, finetune
+from overheard.training.progress import Progress
+from overheard.training.pulse import Pulse
+from overheard.training.recipe import REFRESH, REPLAYED_PER_FRESH, Recipe
+from overheard.training.snapshot import Snapshot
+
+CHAMPION: Final = "champion"
+LOG_LINES: Final = 12
+HISTORY_POINTS: Final = 100
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a training was asked for; None: as the settings say. epochs: instead of the recipe's."""
+
+    data: str | None = None
+    base: str | None = None
+    epochs: float | None = None
+    allow_slower: bool = False
+
+
+@dataclass(frozen=True)
+class Served:
+    """The model in service: what a challenger has to beat."""
+
+    version: str
+    bundle: Path
+
+
+def run(job_id: str, database: Database, settings: Settings, show: Callable[[Job], None]) -> Job | None:
+    """Do a training that waits, or go on with one whose worker died. Returns the job as it stands afterwards.
+
+    None when it has ended already or another worker is at it. show: is told the job about once a second.
+    """
+    with database.write() as session:
+        claim = trainings.take(session, job_id, datetime.now(UTC), settings.lease_s, settings.max_attempts)
+        job = jobs.get(session, job_id)
+    if claim is None:
+        return job if job.state in jobs.FINISHED else None
+    folder = settings.trainings / job_id
+    try:
+        with Pulse(database, claim, settings.lease_s, show) as pulse:
+            _clear(settings, database, job_id)
+            work = _Work(claim, Options(**claim.options), folder, database, settings, pulse)
+            trained = work.train()
+        _conclude(database, claim, trained, settings)
+    except TrainingStopped as stopped:
+        log.info("%s", stopped)
+    except Exception as error:  # whatever went wrong, the job says so and the champion stays
+        _fail(database, claim, error)
+    with database.read() as session:
+        job = jobs.get(session, job_id)
+    if job.state in jobs.FINISHED and job.state != "failed":
+        shutil.rmtree(folder, ignore_errors=True)
+    show(job)
+    return job
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to. facts: all that its card and MLflow tell."""
+
+    bundle: Path
+    manifest: Manifest
+    verdict: gate.Verdict
+    facts: dict[str, Any]
+
+
+class _Work:
+    """The stages of one training, in order. What a killed one had done is found in its folder."""
+
+    def __init__(
+        self, claim: Claim, options: Options, folder: Path, database: Database, settings: Settings, pulse: Pulse
+    ) -> None:
+        self.claim, self.options, self.folder = claim, options, folder
+        self.database, self.settings, self.pulse = database, settings, pulse
+        self.history: list[dict[str, Any]] = []
+
+    def train(self) -> Trained:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.pulse.say("reading the data")
+        champion = self._champion()
+        frozen = self._snapshot()
+        recipe, rows, base = self._plan(frozen, champion)
+        facts: dict[str, Any] = {
+            "snapshot": frozen.summary(),
+            "params": {**asdict(recipe), "base": base, "base_version": champion.version, "rows": len(rows)},
+            "environment": environment(),
+        }
+        self.pulse.say("fine-tuning", **facts)
+        tuned = self._finetune(base if base != CHAMPION else str(champion.bundle), rows, frozen, recipe)
+        facts["training"] = {"seconds": tuned.seconds, "rows_per_s": tuned.rows_per_s, "steps": tuned.steps}
+        self.pulse.say("exporting", tuned.steps, tuned.steps, **facts)
+        manifest = self._export(tuned, frozen, recipe, base if base != CHAMPION else champion.version)
+        self.pulse.say("judging", tuned.steps, tuned.steps, model=manifest.version)
+        verdict = self._judge(frozen, champion)
+        facts |= {"history": self.history, "verdict": verdict.as_dict(), "model": manifest.version}
+        self.pulse.say("registering", tuned.steps, tuned.steps, **facts)
+        ModelStore(self.settings).put(self._bundle)
+        return Trained(self._bundle, manifest, verdict, facts)
+
+    @property
+    def _bundle(self) -> Path:
+        return self.folder / "bundle"
+
+    def _champion(self) -> Served:
+        """The model in service; the first model makes itself known where no scoring worker has done it."""
+        first_model = self.settings.first_model
+        with self.database.read() as session:
+            model = models.serving(session, first_model)
+        if model is None:
+            bundle = registry.locate(first_model, self.settings.models, self.settings.first_model_labels)
+            manifest = load_manifest(bundle)
+            with self.database.write() as session:
+                model = models.register(session, manifest, datetime.now(UTC), location=first_model)
+            return Served(model.version, bundle)
+        return Served(model.version, registry.bundle_of(model, self.settings))
+
+    def _snapshot(self) -> Snapshot:
+        path = self.folder / "snapshot.parquet"
+        if path.exists():
+            return Snapshot.read(path)
+        source = self.options.data or self.settings.training_data
+        with self.database.read() as session:
+            said, audited = labels.for_training(session), labels.audited_keys(session)
+        frozen = snapshot.freeze(source, load_splits(source), said, audited)
+        frozen.write(path)
+        return frozen
+
+    def _plan(self, frozen: Snapshot, champion: Served) -> tuple[Recipe, Rows, str]:
+        """How to learn, from which rows, from where: a champion is refreshed with people's labels and some old rows,
+
+        so that it keeps what it knows; whatever else is asked for learns from all that there is.
+        """
+        base = self.options.base or self.settings.base_model
+        fresh, old = frozen.of("train", fresh=True), frozen.of("train", fresh=False)
+        recipe = Recipe()
+        rows = frozen.of("train")
+        if base == CHAMPION and self.options.data is None and len(fresh):
+            recipe = REFRESH
+            rows = fresh + snapshot.replay(old, REPLAYED_PER_FRESH * len(fresh), recipe.seed)
+        return replace(recipe, epochs=self.options.epochs or recipe.epochs), rows, base
+
+    def _finetune(self, base: str, rows: Rows, frozen: Snapshot, recipe: Recipe) -> FineTuned:
+        return finetune(
+            base,
+            rows,
+            self.folder / "weights",
+            recipe,
+            validation=frozen.of("validation"),
+            checkpoints=self.folder / "checkpoints",
+            save_every_s=self.settings.checkpoint_every_s,
+            on_step=self._told,
+        )
+
+    def _told(self, progress: Progress) -> None:
+        shown = {
+            "epoch": round(progress.epoch, 3),
+            "loss": progress.loss,
+            "macro_recall": progress.macro_recall,
+            "eta_s": progress.eta_s,
+        }
+        every = max(1, progress.steps // HISTORY_POINTS)
+        if progress.step % every == 0 or progress.step == progress.steps:
+            at = datetime.now(UTC).timestamp()
+            self.history.append({"step": progress.step, "at": at, **shown})
+        self.pulse.say("fine-tuning", progress.step, progress.steps, **shown)
+
+    def _export(self, tuned: FineTuned, frozen: Snapshot, recipe: Recipe, base: str) -> Manifest:
+        facts = {
+            "name": f"overheard-{datetime.now(UTC):%Y-%m-%d}",
+            "base": base,
+            "data_hash": frozen.content_hash,
+            "seed": recipe.seed,
+        }
+        return make_bundle(
+            tuned.directory,
+            self._bundle,
+            seen=frozen.of("train").texts,
+            held_out=frozen.of("validation"),
+            prior_shift=recipe.prior_shift,
+            facts=facts,
+            say=lambda line: self.pulse.say("exporting", tuned.steps, tuned.steps),
+        )
+
+    def _judge(self, frozen: Snapshot, champion: Served) -> gate.Verdict:
+        test = frozen.facts("test")
+        engines = OnnxEngine(champion.bundle, 0), OnnxEngine(self._bundle, 0)
+        old, new = judge.judge(*engines, [row.text for row in test])
+        return gate.decide(
+            _exam(test),
+            old,
+            new,
+            gate.Thresholds.of(self.settings),
+            leaked_rows=snapshot.leaked(frozen),
+            allow_slower=self.options.allow_slower,
+        )
+
+
+def _exam(rows: list[snapshot.Row]) -> gate.Exam:
+    return gate.Exam(
+        labels=np.array([row.label for row in rows]),
+        fresh=np.array([row.fresh for row in rows]),
+        sources=np.array([row.source for row in rows]),
+        brands=np.array([row.brand for row in rows]),
+    )
+
+
+def environment() -> dict[str, str]:
+    """What the numbers depend on beyond data and recipe."""
+    packages = {name: version(name) for name in ("torch", "transformers", "onnxruntime")}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    return {"overheard": __version__, "git_revision": _git_revision(), "device": device, **packages}
+
+
+def _git_revision() -> str:
+    """Of the checkout that this code runs from; empty when it was installed otherwise."""
+    here = Path(__file__).parent
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S607
+    return asked.stdout.strip()
+
+
+def _conclude(database: Database, claim: Claim, trained: Trained, settings: Settings) -> None:
+    """Register, promote and end the job in one transaction. Raises TrainingStopped when somebody was faster."""
+    now = datetime.now(UTC)
+    verdict = trained.verdict.as_dict()
+    with database.write() as session:
+        job = _mine(session, claim)
+        models.register(session, trained.manifest, now, job_id=job.id, facts=trained.facts, verdict=verdict)
+        if trained.verdict.promoted:
+            by, why = f"training {job.id}", trained.verdict.reasons[0]
+            models.promote(session, trained.manifest.version, settings.first_model, by, why, now)
+        decision = "promoted" if trained.verdict.promoted else "not promoted"
+        jobs.note(session, job.id, now, f"{decision}: {'; '.join(trained.verdict.vetoes or trained.verdict.reasons)}")
+        job.facts = {**(job.facts or {}), **trained.facts}
+        jobs.finish(session, job, "succeeded", now)
+
+
+def _mine(session: Session, claim: Claim) -> Job:
+    job = jobs.lock(session, claim.job_id)
+    if job.state != "running" or job.attempts != claim.attempt:
+        raise TrainingStopped(f"training {job.id} was cancelled, or another worker has it")
+    return job
+
+
+def _fail(database: Database, claim: Claim, error: Exception) -> None:
+    log.error("training %s failed", claim.job_id, exc_info=error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error = NoRoom(f"the disk is full ({error.filename}): make room, then POST /jobs/{claim.job_id}/retry")
+    told = {"title": type(error).__name__, "detail": str(error) or type(error).__name__}
+    now = datetime.now(UTC)
+    try:
+        with database.write() as session:
+            job = _mine(session, claim)
+            if not isinstance(error, OverheardError):
+                for line in "".join(traceback.format_exception(error)).splitlines()[-LOG_LINES:]:
+                    jobs.note(session, job.id, now, line)
+            jobs.finish(session, job, "failed", now, told)
+    except TrainingStopped:
+        log.info("its job has ended already")
+
+
+def _clear(settings: Settings, database: Database, job_id: str) -> None:
+    """Remove what trainings left behind that are over: cancelled while nobody was at them, or long failed."""
+    for folder in settings.trainings.iterdir() if settings.trainings.exists() else ():
+        with database.read() as session:
+            job = session.get(Job, folder.name)
+        if folder.name != job_id and (job is None or job.state != "failed"):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,218 @@
+"""The learning loop on a real stack, with a tiny champion that knows nothing: labels, training, verdict, promotion."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from tests.stack import RunningStack, eventually
+from tests.toy import toy_posts, write_toy
+
+pytest.importorskip("torch", reason="training is not installed")
+
+from tests.checkpoints import save_checkpoint  # after the skip: it imports torch
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+NAMES = ("negative", "neutral", "positive")
+SLOW = {"epochs": 60}
+QUICK = {"epochs": 12}
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A champion with random weights, and base data in which one word decides."""
+    folder = tmp_path_factory.mktemp("material")
+    save_checkpoint("bert", folder / "champion")
+    write_toy(folder / "base.csv", 3000, seed=1)
+    return folder
+
+
+@pytest.fixture
+def loop(material: Path, tmp_path: Path) -> Iterator[RunningStack]:
+    with RunningStack(
+        tmp_path / "home",
+        without=("flower", "mlflow"),
+        first_model=material / "champion",
+        base_model=material / "champion",
+        training_data=material / "base.csv",
+        min_test_rows=100,
+        lease_s=5,
+        reap_every_s=2,
+        checkpoint_every_s=2,
+        scoring_threads=1,
+    ) as running:
+        yield running
+
+
+def start(loop: RunningStack, options: dict[str, Any]) -> str:
+    answer = loop.client.post("/train/start", json=options)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["job_id"])
+
+
+def state(loop: RunningStack) -> dict[str, Any]:
+    return dict(loop.client.get("/train/get_state").json())
+
+
+def ended(loop: RunningStack, job_id: str, timeout_s: float = 240) -> dict[str, Any]:
+    job = eventually(lambda: (job := loop.job(job_id))["state"] not in ("queued", "running") and job, timeout_s)
+    assert isinstance(job, dict)
+    return job
+
+
+def until_step(loop: RunningStack, job_id: str, step: int) -> dict[str, Any]:
+    job = eventually(lambda: (job := loop.job(job_id))["progress"]["done"] >= step and job, 120)
+    assert isinstance(job, dict)
+    assert job["state"] == "running", job
+    return job
+
+
+def serving(loop: RunningStack) -> str:
+    return str(loop.infer(["word1 word50"]).headers["Overheard-Model"])
+
+
+def checkpoint_is_there(loop: RunningStack, job_id: str) -> Callable[[], list[Path]]:
+    return lambda: list((loop.home / "trainings" / job_id / "checkpoints").glob("*"))
+
+
+def trainer(loop: RunningStack) -> Any:
+    """The process that trains: the child of the training worker that holds torch."""
+    return max(loop.program("worker", "train").children(), key=lambda child: child.memory_info().rss)
+
+
+def test_the_whole_way_from_labels_to_a_new_champion_and_back(loop: RunningStack) -> None:
+    before = serving(loop)
+    labels = [{"text": text, "label": NAMES[label], "brand": "acme"} for text, label in toy_posts(300, seed=2)]
+    assert loop.client.post("/labels", json={"labels": labels}).json()["added"] > 290
+
+    job_id = start(loop, QUICK)
+    celery = Celery(broker=loop.redis_url, backend=loop.redis_url)
+    said, steps = set(), set()
+    while (now := state(loop))["state"] in ("queued", "running"):
+        said.add(celery.AsyncResult(job_id).state)
+        steps.add(now["progress"]["done"])
+        time.sleep(0.2)
+    assert now["state"] == "succeeded", loop.job(job_id)
+    assert now["job_id"] == job_id
+    assert now["done"]
+    assert state(loop) == now
+    assert len(steps) > 5
+    assert "PROGRESS" in said
+    assert celery.AsyncResult(job_id).state == "SUCCESS"
+
+    facts = loop.job(job_id)["facts"]
+    assert facts["snapshot"]["fresh"]["train"] > 200
+    assert facts["verdict"]["promoted"], facts["verdict"]["reasons"]
+    version = facts["model"]
+    eventually(lambda: serving(loop) == version, 15)
+    (model,) = [model for model in loop.client.get("/models").json()["models"] if model["version"] == version]
+    assert (model["alias"], model["job_id"]) == ("champion", job_id)
+    assert model["verdict"]["reasons"]
+
+    rolled = loop.client.post("/models/rollback", json={"reason": "a test"}).json()
+    assert (rolled["version"], rolled["previous"]) == (before, version)
+    eventually(lambda: serving(loop) == before, 15)
+    assert not (loop.home / "trainings" / job_id).exists()
+
+
+def test_a_killed_training_goes_on_and_ends_once(loop: RunningStack) -> None:
+    job_id = start(loop, SLOW)
+    assert loop.client.post("/train/start", json=QUICK).json()["job_id"] == job_id
+    eventually(checkpoint_is_there(loop, job_id), 120)
+    done = loop.job(job_id)["progress"]["done"]
+    trainer(loop).send_signal(signal.SIGKILL)
+    eventually(lambda: any("attempt 2" in line["line"] for line in loop.job(job_id)["log"]), 60)
+    again = eventually(lambda: (job := loop.job(job_id))["stage"] == "fine-tuning" and job, 60)
+    assert isinstance(again, dict)
+    assert again["progress"]["done"] >= min(done, 50)
+    job = ended(loop, job_id)
+    assert job["state"] == "succeeded", job
+    assert sum("succeeded" in line["line"] for line in job["log"]) == 1
+    assert loop.client.get("/models").json()["models"][0]["job_id"] == job_id
+
+
+def test_two_simultaneous_starts_train_once(loop: RunningStack) -> None:
+    answers: list[Any] = []
+    clients = [
+        threading.Thread(target=lambda: answers.append(loop.client.post("/train/start", json=QUICK))) for _ in range(4)
+    ]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    until_step(loop, answers[0].json()["job_id"], 1)
+    assert len(loop.client.get("/jobs").json()["jobs"]) == 1
+
+
+def test_cancel_stops_at_once_and_leaves_nothing_half_made(loop: RunningStack) -> None:
+    before = serving(loop)
+    job_id = start(loop, SLOW)
+    until_step(loop, job_id, 3)
+    assert loop.client.delete(f"/jobs/{job_id}").json()["state"] == "cancelled"
+    folder = loop.home / "trainings" / job_id
+    eventually(lambda: not folder.exists(), 10)
+    assert [model["version"] for model in loop.client.get("/models").json()["models"]] == [before]
+    assert start(loop, QUICK) != job_id
+    assert state(loop)["state"] in ("queued", "running")
+
+
+def test_a_challenger_that_is_not_better_is_refused(loop: RunningStack) -> None:
+    before = serving(loop)
+    job = ended(loop, start(loop, {"epochs": 0.01}))
+    assert job["state"] == "succeeded", job
+    verdict = job["facts"]["verdict"]
+    assert not verdict["promoted"]
+    assert verdict["reasons"] or verdict["vetoes"]
+    assert serving(loop) == before
+    assert job["facts"]["model"] in {model["version"] for model in loop.client.get("/models").json()["models"]}
+
+
+def test_data_that_can_not_be_used_fails_with_what_to_do(loop: RunningStack, tmp_path: Path) -> None:
+    job = ended(loop, start(loop, {"data": str(tmp_path / "missing.csv")}))
+    assert job["state"] == "failed"
+    assert "there is no such file" in job["error"]["detail"]
+    (tmp_path / "odd.csv").write_text("text,label\n" + "a text,furious\n" * 100)
+    job = ended(loop, start(loop, {"data": str(tmp_path / "odd.csv")}))
+    assert "'furious' is no label" in job["error"]["detail"]
+    assert state(loop)["error"].startswith("DataError: ")
+
+
+def test_a_promotion_under_load_loses_no_request(loop: RunningStack) -> None:
+    job = ended(loop, start(loop, QUICK))
+    assert job["state"] == "succeeded", job
+    versions = [model["version"] for model in loop.client.get("/models").json()["models"]]
+    assert len(versions) == 2
+    stop = threading.Event()
+    statuses: list[int] = []
+    seen: set[str] = set()
+
+    def ask(number: int) -> None:
+        with loop.new_client(loop.key) as client:
+            while not stop.is_set():
+                answer = client.post("/inference", json={"messages": [f"word{number} word{len(statuses)}"]})
+                statuses.append(answer.status_code)
+                seen.add(answer.headers.get("Overheard-Model", ""))
+
+    clients = [threading.Thread(target=ask, args=(number,)) for number in range(32)]
+    for client in clients:
+        client.start()
+    for _ in range(2):
+        wanted = loop.client.post("/models/rollback", json={})
+        if wanted.status_code == 409:  # the gate promoted nothing
+            (other,) = [version for version in versions if version != serving(loop)]
+            wanted = loop.client.post(f"/models/{other}/promote", json={})
+        version = wanted.json()["version"]
+        eventually(lambda version=version: list(loop.client.get("/models").json()["serving"]) == [version], 20)
+    stop.set()
+    for client in clients:
+        client.join()
+    assert set(statuses) == {200}
+    assert seen == set(versions)
+    assert len(statuses) > 100
