@@ -69,10 +69,13 @@ class Hub:
             refuse(request, 404, "EntryNotFound")
 
     def _facts(self, request: BaseHTTPRequestHandler, repository: str, rest: list[str]) -> None:
-        kind, revision = (rest[0], "/".join(rest[1:])) if rest else ("revision", "main")
+        kind, revision = (rest[0], rest[1]) if rest else ("revision", "main")
         commit = self._commit(repository, revision)
         if commit is None:
             refuse(request, 404, "RevisionNotFound" if repository in self.commits else "RepoNotFound")
+            return
+        if kind == "tree" and len(rest) > 2:  # repositories here have no folders
+            refuse(request, 404, "EntryNotFound")
             return
         paths = sorted(self.commits[repository][commit].iterdir())
         if kind == "tree":
