@@ -5,15 +5,17 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from overheard.errors import BundleError
-from overheard.scoring.bundle import Form, load_manifest
+from overheard.scoring.bundle import MANIFEST, Form, is_bundle, load_manifest, read_manifest
 from overheard.stack import required
 
 CONVERTER: Final = 1
@@ -54,11 +56,15 @@ def is_whole(bundle: Path) -> bool:
 def convert(source: Path, bundle: Path, base: str, labels: Sequence[str], form: Form | None) -> None:
     """Make `bundle` of the checkpoint in `source`, unless it is there by the time that it's this process's turn.
 
+    A bundle in `source`, as others have published it, is copied when its form is the one that is asked for.
     Raises BundleError saying why it can't be made.
     """
     bundle.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _turn(bundle):
         if is_whole(bundle):
+            return
+        if is_bundle(source) and form in (None, read_manifest(source).form):
+            _copy(source, bundle, base)
             return
         log.info("converting %s into %s: once, for all workers that share this folder", base, bundle)
         options = ["--base", base, "--labels", ",".join(labels), *(("--form", form) if form else ())]
@@ -68,6 +74,25 @@ def convert(source: Path, bundle: Path, base: str, labels: Sequence[str], form: 
         if "version" not in answer:
             raise BundleError(base, _reason(answer, run.returncode))
         log.info("converted %s: %s, version %s", base, answer["form"], answer["version"])
+
+
+def _copy(source: Path, bundle: Path, base: str) -> None:
+    """Whole or not at all, in place of a damaged one."""
+    with tempfile.TemporaryDirectory(dir=bundle.parent, prefix=f".{bundle.name}-") as scratch:
+        draft = Path(scratch) / "draft"
+        draft.mkdir()
+        try:
+            for name in (MANIFEST, *read_manifest(source).files):
+                shutil.copyfile(source / name, draft / name)
+            manifest = load_manifest(draft)
+        except BundleError as error:
+            raise BundleError(base, error.reason) from error
+        except OSError as error:
+            raise BundleError(base, f"{error.filename} can't be copied ({error.strerror})") from error
+        if bundle.exists():
+            bundle.rename(Path(scratch) / "damaged")
+        draft.rename(bundle)
+    log.info("took over %s: %s, version %s", base, manifest.form, manifest.version)
 
 
 @contextmanager

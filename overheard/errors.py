@@ -4,6 +4,7 @@ OverheardError
 ├── SettingsError         a setting has a value that can't be used
 ├── DataError             a file or data set can't be used
 ├── BundleError           a model bundle is missing, damaged or of another kind
+├── PublishFailed         a model did not get to the Hub
 ├── NotFound              a row that a caller named does not exist
 ├── Conflict              what was asked for contradicts the present state
 │   └── TrainingRuns      one training is unfinished, and there is never a second
@@ -36,6 +37,14 @@ class BundleError(OverheardError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"model bundle {path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class PublishFailed(OverheardError):
+    """Raised when a model did not get to the Hub. can_retry: whether the same call may succeed later."""
+
+    def __init__(self, repository: str, reason: str, *, can_retry: bool) -> None:
+        super().__init__(f"publishing to {repository} failed: {reason}")
+        self.repository, self.reason, self.can_retry = repository, reason, can_retry
 
 
 class NotFound(OverheardError):

@@ -2,11 +2,13 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from overheard.errors import BundleError
+from overheard.scoring.bundle import MANIFEST, is_bundle, read_manifest
 
 TIMEOUT_S: Final = 10
 _NAME: Final = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w./-]*))?")
@@ -53,26 +55,38 @@ def resolve(name: str, models: Path) -> HubModel:
 
 
 def fetch(model: HubModel) -> Path:
-    """The directory of a model's files, fetched unless they are in the Hub client's cache. Raises BundleError."""
+    """The directory of a model's files, fetched unless they are in the Hub client's cache: of a bundle those that its
+    manifest lists, else those of a checkpoint. Raises BundleError.
+    """
+    name = f"{model.repository}@{model.commit}"
+    log.info("fetching %s", name)
+    directory = _download(model, _FILES)
+    if is_bundle(directory):
+        try:
+            return _download(model, (MANIFEST, *read_manifest(directory).files))
+        except BundleError as error:
+            raise BundleError(name, error.reason) from error
+    if not list(directory.glob("*.safetensors")):
+        advice = f"name a revision that has them: {model.repository}@REVISION"
+        raise BundleError(name, f"has no safetensors, and weights in other formats are not loaded; {advice}")
+    return directory
+
+
+def _download(model: HubModel, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    name = f"{model.repository}@{model.commit}"
-    log.info("fetching %s", name)
     disable_progress_bars()
     try:
         directory = snapshot_download(
             model.repository,
             revision=model.commit,
-            allow_patterns=list(_FILES),
+            allow_patterns=list(patterns),
             ignore_patterns=list(_FOLDERS),
             etag_timeout=TIMEOUT_S,
         )
     except Exception as error:
-        raise BundleError(name, _advice(error)) from error
-    if not list(Path(directory).glob("*.safetensors")):
-        advice = f"name a revision that has them: {model.repository}@REVISION"
-        raise BundleError(name, f"has no safetensors, and weights in other formats are not loaded; {advice}")
+        raise BundleError(f"{model.repository}@{model.commit}", _advice(error)) from error
     return Path(directory)
 
 

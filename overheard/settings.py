@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")
     reap_every_s: float = Field(15, gt=0, description="How often lost work is looked for.")
     keep_jobs_days: int = Field(30, ge=1, description="Finished jobs, their texts and scores are deleted after this.")
+    hf_repo: str | None = Field(
+        None, pattern=r"^\w[\w.-]*/\w[\w.-]*$", description="Hub repository that promoted models are published to."
+    )
+    hf_token: SecretStr | None = Field(None, description="Token that may write there; unset: the Hub client's own.")
     max_slowdown: float = Field(
         1.5, gt=0, description="A challenger may take so many times as long per message as the champion."
     )

@@ -38,7 +38,7 @@ class Hub:
             def do_GET(self) -> None:
                 hub.answer(self)
 
-            do_HEAD = do_GET  # noqa: N815
+            do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -66,25 +66,28 @@ class Hub:
         elif words[2:3] == ["resolve"]:
             self._file(request, "/".join(words[:2]), words[3], "/".join(words[4:]))
         else:
-            _refuse(request, 404, "EntryNotFound")
+            refuse(request, 404, "EntryNotFound")
 
     def _facts(self, request: BaseHTTPRequestHandler, repository: str, rest: list[str]) -> None:
-        kind, revision = (rest[0], "/".join(rest[1:])) if rest else ("revision", "main")
+        kind, revision = (rest[0], rest[1]) if rest else ("revision", "main")
         commit = self._commit(repository, revision)
         if commit is None:
-            _refuse(request, 404, "RevisionNotFound" if repository in self.commits else "RepoNotFound")
+            refuse(request, 404, "RevisionNotFound" if repository in self.commits else "RepoNotFound")
+            return
+        if kind == "tree" and len(rest) > 2:  # repositories here have no folders
+            refuse(request, 404, "EntryNotFound")
             return
         paths = sorted(self.commits[repository][commit].iterdir())
         if kind == "tree":
-            _say(request, [{"type": "file", "path": p.name, "size": p.stat().st_size, "oid": _etag(p)} for p in paths])
+            say(request, [{"type": "file", "path": p.name, "size": p.stat().st_size, "oid": _etag(p)} for p in paths])
         else:
-            _say(request, {"id": repository, "sha": commit, "siblings": [{"rfilename": p.name} for p in paths]})
+            say(request, {"id": repository, "sha": commit, "siblings": [{"rfilename": p.name} for p in paths]})
 
     def _file(self, request: BaseHTTPRequestHandler, repository: str, revision: str, name: str) -> None:
         commit = self._commit(repository, revision)
         path = self.commits[repository][commit] / name if commit else Path()
         if not path.is_file():
-            _refuse(request, 404, "EntryNotFound")
+            refuse(request, 404, "EntryNotFound")
             return
         content = path.read_bytes()
         request.send_response(200)
@@ -104,18 +107,23 @@ def _etag(path: Path) -> str:
     return hashlib.sha1(path.read_bytes()).hexdigest()
 
 
-def _say(request: BaseHTTPRequestHandler, answer: Any) -> None:
+def say(request: BaseHTTPRequestHandler, answer: Any, status: int = 200) -> None:
     content = json.dumps(answer).encode()
-    request.send_response(200)
+    request.send_response(status)
     request.send_header("Content-Type", "application/json")
     request.send_header("Content-Length", str(len(content)))
     request.end_headers()
-    if request.command == "GET":
+    if request.command != "HEAD":
         request.wfile.write(content)
 
 
-def _refuse(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
+def refuse(request: BaseHTTPRequestHandler, status: int, code: str = "", said: str = "") -> None:
+    content = json.dumps({"error": said} if said else {}).encode()
     request.send_response(status)
-    request.send_header("X-Error-Code", code)
-    request.send_header("Content-Length", "0")
+    if code:
+        request.send_header("X-Error-Code", code)
+    request.send_header("Content-Type", "application/json")
+    request.send_header("Content-Length", str(len(content)))
     request.end_headers()
+    if request.command != "HEAD":
+        request.wfile.write(content)

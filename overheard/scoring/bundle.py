@@ -18,6 +18,8 @@ LABELS: Final = ("negative", "neutral", "positive")
 MODEL: Final = "model.onnx"
 TOKENIZER: Final = "tokenizer.json"
 MANIFEST: Final = "manifest.json"
+CARD: Final = "README.md"
+"""For people: it may be written anew at any time, so no manifest lists it."""
 WEIGHTS: Final = "model.safetensors"
 """Float weights beside the graph, with config.json: what a GPU serves and what training starts from. Not every bundle
 has them."""
@@ -62,7 +64,7 @@ class Manifest(BaseModel):
         if sorted(self.labels) != sorted(LABELS):
             raise ValueError(f"labels are {', '.join(self.labels)} instead of {', '.join(LABELS)}")
         for name in self.files:
-            if Path(name).name != name or name == MANIFEST:
+            if Path(name).name != name or name in (MANIFEST, CARD):
                 raise ValueError(f"{name!r} is no name for a file of a bundle")
         if not {MODEL, TOKENIZER} <= self.files.keys():
             raise ValueError(f"{MODEL} and {TOKENIZER} must be listed")
@@ -77,8 +79,25 @@ class Manifest(BaseModel):
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
 
+def is_bundle(directory: Path) -> bool:
+    """Whether a manifest of this kind is there, valid or not: other programs have files of that name, too."""
+    try:
+        facts = json.loads((directory / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.keys() >= {"format", "version", "labels", "files"}
+
+
 def load_manifest(directory: Path) -> Manifest:
     """The manifest of a bundle whose files are all there and unharmed. Raises BundleError otherwise, saying why."""
+    manifest = read_manifest(directory)
+    for name, expected in manifest.files.items():
+        _check(directory, name, expected)
+    return manifest
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest alone; whether its files are there is not looked at. Raises BundleError when it is not valid."""
     path = directory / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
@@ -90,8 +109,6 @@ def load_manifest(directory: Path) -> Manifest:
         raise BundleError(directory, f"{MANIFEST} is not valid: {where}: {first['msg']}") from error
     if not manifest.version:
         raise BundleError(directory, f"{MANIFEST} is not valid: version is missing")
-    for name, expected in manifest.files.items():
-        _check(directory, name, expected)
     return manifest
 
 
@@ -103,7 +120,7 @@ def write_manifest(directory: Path, facts: Mapping[str, Any]) -> Manifest:
     files = {
         path.name: {"sha256": _sha256(path), "size": path.stat().st_size}
         for path in sorted(directory.iterdir())
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path.name not in (MANIFEST, CARD)
     }
     try:
         draft = Manifest.model_validate({**facts, "files": files})

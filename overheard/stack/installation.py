@@ -3,9 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Literal
 
-from overheard import registry
+from overheard import hub, registry
 from overheard.errors import BundleError
 from overheard.scoring.bundle import load_manifest
 from overheard.settings import Settings
@@ -84,9 +83,17 @@ def model(settings: Settings) -> Iterator[Finding]:
         yield Finding("model", "problem", str(error), remedy)
         return
     if manifest is None:
-        lacks = required.lacks("train")
-        level: Literal["problem", "warning"] = "problem" if lacks else "warning"
-        remedy = required.remedy("train") if lacks else "none is needed: the first start does it, in a minute or two"
-        yield Finding("model", level, f"{given} is not converted yet", remedy)
+        yield _not_here(given)
     else:
         yield Finding("model", "ok", f"{manifest.name} {manifest.version}, {len(manifest.files)} files unharmed")
+
+
+def _not_here(given: str) -> Finding:
+    """What the first start has to do: the Hub alone could say whether there is anything to convert."""
+    if not required.lacks("train"):
+        remedy = "none is needed: the first start does it, in a minute or two"
+        return Finding("model", "warning", f"{given} is not converted yet", remedy)
+    if hub.is_name(given):
+        detail = f"{given} is not fetched yet, and can't be converted if it is a checkpoint"
+        return Finding("model", "warning", detail, f"none is needed for a bundle; else {required.remedy('train')}")
+    return Finding("model", "problem", f"{given} is not converted yet", required.remedy("train"))

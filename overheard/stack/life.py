@@ -110,7 +110,7 @@ def _convert_model(stack: Stack) -> None:
     except BundleError:
         return  # the worker that can't start with it is shown with its last words
     if not is_there:
-        stack.report.line(f"converting {settings.first_model}: once, it takes a minute or two")
+        stack.report.line(f"fetching or converting {settings.first_model}: once, it takes a minute or two")
         with stack.signals.breaking_in():
             registry.locate(*model)
 

@@ -11,7 +11,7 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from overheard.errors import BundleError
-from overheard.scoring.bundle import LABELS, MANIFEST, WEIGHTS, load_manifest
+from overheard.scoring.bundle import LABELS, WEIGHTS, is_bundle, load_manifest
 from overheard.training.dequantise import dequantise
 from overheard.training.recipe import Recipe
 
@@ -36,7 +36,7 @@ def open_checkpoint(directory: Path, scratch: Path, labels: Sequence[str] = ()) 
     labels: what the outputs mean where the checkpoint does not say. Raises BundleError when it is no sentiment
     classifier with safetensors and a fast tokenizer.
     """
-    if not (directory / MANIFEST).is_file():
+    if not is_bundle(directory):
         return _open(directory, labels)
     manifest = load_manifest(directory)
     source = directory

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from overheard.errors import BundleError
-from overheard.scoring.bundle import LABELS, load_manifest, write_manifest
+from overheard.scoring.bundle import LABELS, is_bundle, load_manifest, write_manifest
 
 FACTS: dict[str, Any] = {
     "name": "small",
@@ -113,3 +113,22 @@ def test_a_directory_without_a_model_gets_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="must be listed"):
         write_manifest(tmp_path, FACTS)
     assert not (tmp_path / "manifest.json").exists()
+
+
+def test_the_card_may_be_written_anew_at_any_time(bundle: Path) -> None:
+    (bundle / "README.md").write_text("# A card")
+    manifest = write_manifest(bundle, FACTS)
+    (bundle / "README.md").write_text("# Another card")
+    assert load_manifest(bundle) == manifest
+    assert "README.md" not in manifest.files
+
+
+def test_a_manifest_of_another_program_is_none_of_ours(bundle: Path) -> None:
+    assert is_bundle(bundle)
+    edit(bundle, temperature="hot")
+    assert is_bundle(bundle)  # and can't be loaded
+    for content in ('{"short_name": "app", "icons": []}', "[]", "{", ""):
+        (bundle / "manifest.json").write_text(content)
+        assert not is_bundle(bundle)
+    (bundle / "manifest.json").unlink()
+    assert not is_bundle(bundle)

@@ -133,3 +133,15 @@ def test_a_revision_without_safetensors_is_refused_and_one_with_them_is_found(
         assert not any(path.endswith(".bin") for path in hub.asked)
         fetched = machine.fetches("owner/model@with-safetensors", hub.url)
     assert {path.name for path in fetched.iterdir()} == {path.name for path in checkpoint.iterdir()}
+
+
+def test_a_checkpoint_beside_a_manifest_of_another_program_is_a_checkpoint(
+    checkpoint: Path, machine: Machine, tmp_path: Path
+) -> None:
+    beside = shutil.copytree(checkpoint, tmp_path / "beside")
+    (beside / "manifest.json").write_text('{"short_name": "app"}')
+    (beside / "model.onnx").write_bytes(b"somebody's own export")
+    with Hub() as hub:
+        hub.publish("owner/model", beside)
+        fetched = machine.fetches("owner/model", hub.url)
+    assert {path.name for path in fetched.iterdir()} == {path.name for path in checkpoint.iterdir()} | {"manifest.json"}

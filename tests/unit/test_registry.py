@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from overheard.conversion import content_of, place
+from overheard.conversion import content_of, convert, place
 from overheard.errors import BundleError
 from overheard.registry import find, locate
 from overheard.scoring.bundle import LABELS, load_manifest
@@ -62,6 +62,26 @@ def test_a_checkpoint_is_converted_once_for_all(converted: Path, checkpoint: Pat
     assert load_manifest(converted).name == "mine"
     assert find(str(checkpoint), converted.parent) == locate(str(checkpoint), converted.parent) == converted
     assert (converted / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_bundle_that_others_have_made_is_taken_over_as_it_is(converted: Path, tmp_path: Path) -> None:
+    convert(converted, tmp_path / "models" / "same", "owner/model@1", (), "int8")
+    assert load_manifest(tmp_path / "models" / "same") == load_manifest(converted)
+    assert [path.name for path in (tmp_path / "models").iterdir() if path.is_dir()] == ["same"]
+
+
+def test_a_damaged_bundle_is_not_taken_over(converted: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(converted, tmp_path / "damaged")
+    (damaged / "model.onnx").write_bytes(b"half")
+    with pytest.raises(BundleError, match=r"owner/model@1: model\.onnx has 4 bytes instead of"):
+        convert(damaged, tmp_path / "models" / "same", "owner/model@1", (), None)
+    assert not (tmp_path / "models" / "same").exists()
+
+
+@pytest.mark.slow
+def test_a_bundle_in_another_form_than_the_wanted_one_is_made_anew(converted: Path, tmp_path: Path) -> None:
+    convert(converted, tmp_path / "float", "owner/model@1", (), "float32")
+    assert (load_manifest(tmp_path / "float").form, load_manifest(converted).form) == ("float32", "int8")
 
 
 def test_a_damaged_conversion_is_made_again(converted: Path, checkpoint: Path, tmp_path: Path) -> None:
