@@ -32,18 +32,18 @@ def svg(report: dict[str, Any]) -> str:
     y = 0
     for model, bars in panels:
         y += TITLE
-        parts.append(_text(0, y - 12, f"{model['name']}: times the one-by-one loop", "title"))
+        parts.append(text(0, y - 12, f"{model['name']}: times the one-by-one loop", "title"))
         for way, ratio, per_s in bars:
             width = max(2.0, ratio / longest * (WIDTH - LABELS - NUMBERS))
             kind = "ours" if way.startswith(OURS) else "theirs"
-            parts.append(_text(LABELS - 10, y + 14, way, anchor="end"))
+            parts.append(text(LABELS - 10, y + 14, way, anchor="end"))
             parts.append(f'<rect class="{kind}" x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2"/>')
-            parts.append(_text(LABELS + width + 8, y + 14, f"{ratio:.1f} x", "title"))
-            parts.append(_text(WIDTH, y + 14, f"{per_s:,.0f}/s", "quiet", "end"))
+            parts.append(text(LABELS + width + 8, y + 14, f"{ratio:.1f} x", "title"))
+            parts.append(text(WIDTH, y + 14, f"{per_s:,.0f}/s", "quiet", "end"))
             y += BAR + GAP
     machine = report["machine"]
     y += TITLE
-    parts.append(_text(0, y - 12, f"{machine['cpu']}, {machine['cores']} cores; {report['data']['name']}", "quiet"))
+    parts.append(text(0, y - 12, f"{machine['cpu']}, {machine['cores']} cores; {report['data']['name']}", "quiet"))
     body = "\n".join(parts)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" role="img">'
     return f"{head}\n<title>How much faster than the one-by-one loop</title>\n<style>{STYLE}</style>\n{body}\n</svg>\n"
@@ -60,6 +60,6 @@ def _bars(model: dict[str, Any]) -> list[tuple[str, float, float]]:
     ]
 
 
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
+def text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
     named = f' class="{kind}"' if kind else ""
     return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -48,6 +48,8 @@ def _load(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Sequence
     """The model, its tokenizer, and what its outputs are called."""
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # a new head on a bare encoder is what is wanted, not a warning
+    if Path(base).is_dir() and not has_vocabulary(Path(base)):
+        raise BundleError(base, "has no tokenizer.json, nor files that one could be made of")
     name, _, revision = base.partition("@") if not Path(base).is_dir() else (base, "", "")
     options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
     try:
@@ -76,8 +78,8 @@ def _check(base: str, model: PreTrainedModel, tokenizer: Any, loading: Mapping[s
     missing = sorted(name for name in loading["missing_keys"] if name.startswith(encoder) and ".pooler." not in name)
     if missing:
         raise BundleError(base, f"can't be trained: it has no weights for {', '.join(missing[:3])}")
-    if not tokenizer.is_fast or (Path(base).is_dir() and not has_vocabulary(Path(base))):
-        raise BundleError(base, "has no tokenizer.json, nor files that one could be made of")
+    if not tokenizer.is_fast:
+        raise BundleError(base, "has no fast tokenizer, as it takes to serve what is trained")
 
 
 def _order(names: Sequence[str]) -> list[int] | None:
