@@ -150,9 +150,7 @@ class Desk:
     def resume(self, job: Job) -> None:
         """Tell the workers that the job has work. It is in the database, so an unreachable Redis only delays it."""
         try:
-            self._send(
-                names.JOBS[job.kind], [job.id], job.id, None if job.kind in jobs.SCORED else self._settings.lease_s
-            )
+            self._send(names.JOBS[job.kind], [job.id], job.id)
         except ScoringUnavailable as error:
             log.warning("job %s waits for the reaper: %s", job.id, error)
 

@@ -1,16 +1,16 @@
 """Which scoring workers live, and what they tell of themselves: they leave their heartbeats in Redis."""
 
-import json
 import math
 import time
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 from redis import Redis, RedisError
 
 from overheard.errors import ScoringUnavailable
 from worker import names
+from worker.living import heard_of
 
 FRESH_S: Final = 1.0
 DOWN_RETRY_S: Final = 5
@@ -38,19 +38,7 @@ class Heartbeat(BaseModel):
 
 def living(redis: Redis) -> list[Heartbeat]:
     """Those that were heard of in the last HEARTBEAT_MAX_AGE_S seconds. Raises RedisError."""
-    return [Heartbeat(worker=worker, **facts) for worker, facts in _heard_of(redis, names.HEARTBEATS).items()]
-
-
-def _heard_of(redis: Redis, key: str) -> dict[str, dict[str, Any]]:
-    """What those told who were heard of lately: by the worker's name, with its `age_s`."""
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.time()
-        pipe.hgetall(key)
-        (seconds, microseconds), said = cast("tuple[tuple[int, int], dict[bytes, bytes]]", pipe.execute())
-    now = seconds + microseconds / 1e6
-    told = {worker.decode(): json.loads(value) for worker, value in said.items()}
-    aged = {worker: {"age_s": max(0.0, now - facts.pop("at")), **facts} for worker, facts in told.items()}
-    return {worker: facts for worker, facts in aged.items() if facts["age_s"] <= names.HEARTBEAT_MAX_AGE_S}
+    return [Heartbeat(worker=worker, **facts) for worker, facts in heard_of(redis, names.HEARTBEATS).items()]
 
 
 class Crew:
@@ -76,7 +64,7 @@ class Crew:
     def trainers(self) -> list[str]:
         """The training workers, as of now. Raises ScoringUnavailable when Redis does not answer."""
         try:
-            return list(_heard_of(self._redis, names.TRAINERS))
+            return list(heard_of(self._redis, names.TRAINERS))
         except RedisError as error:
             raise ScoringUnavailable("Redis does not answer", DOWN_RETRY_S) from error
 

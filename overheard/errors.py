@@ -10,7 +10,6 @@ OverheardError
 │   └── TrainingRuns      one training is unfinished, and there is never a second
 ├── TrainingFailed        a training came to no end; its job says why
 ├── TrainingStopped       nobody wants this training any more
-├── PublishFailed         a model could not be put on the Hub
 ├── NoRoom                a disk or a database is full
 ├── NoMemory              a machine or a device has too little memory
 ├── ScoringUnavailable    nobody scored the texts in time
@@ -73,14 +72,6 @@ class TrainingFailed(OverheardError):
 
 class TrainingStopped(OverheardError):
     """Raised inside of a training that was cancelled, or that another worker has taken over."""
-
-
-class PublishFailed(OverheardError):
-    """Raised when a model could not be put on the Hub; the message says what to do."""
-
-    def __init__(self, reason: str, *, can_be_retried: bool) -> None:
-        super().__init__(reason)
-        self.can_be_retried = can_be_retried
 
 
 class NoRoom(OverheardError):

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from overheard import registry
 from overheard.errors import OverheardError, PublishFailed
+from overheard.publish import publish
+from overheard.scoring.bundle import load_manifest
 from overheard.settings import Settings
 from overheard.store import models
 from overheard.store.database import Database
@@ -40,7 +42,6 @@ def _is_due(model: Model, repository: str) -> bool:
 
 
 def _publish(model: Model, settings: Settings, repository: str) -> dict[str, Any]:
-    from overheard.publish import publish
     from overheard.training.card import card
 
     tries = (model.published or {}).get("tries", 0) + 1
@@ -48,9 +49,10 @@ def _publish(model: Model, settings: Settings, repository: str) -> dict[str, Any
     token = settings.hf_token.get_secret_value() if settings.hf_token else None
     try:
         bundle = registry.bundle_of(model, settings)
-        where = publish(bundle, card({**model.facts, "version": model.version}), repository, token)
+        facts = {**model.facts, "manifest": load_manifest(bundle), "repository": repository}
+        where = publish(bundle, card({"verdict": model.verdict, **facts}), repository, token)
     except PublishFailed as error:
-        state = RETRIED if error.can_be_retried and tries < MAX_TRIES else FAILED
+        state = RETRIED if error.can_retry and tries < MAX_TRIES else FAILED
         return {**told, "state": state, "detail": str(error)}
     except OverheardError as error:
         return {**told, "state": FAILED, "detail": str(error)}

@@ -45,8 +45,6 @@ class Settings(BaseSettings):
     checkpoint_every_s: float = Field(
         30, gt=0, description="How often a training saves itself: at most so much is done again after a kill."
     )
-    hf_repo: str | None = Field(None, description="Hub repository `owner/name` that each new champion is published to.")
-    hf_token: SecretStr | None = Field(None, description="Token that may write there; unset: the Hub client's own.")
     mlflow_url: str | None = Field(None, description="MLflow server that mirrors runs and models; unset: the stack's.")
     scoring_threads: int = Field(0, ge=0, description="Cores for one scoring process; 0: all there are.")
     score_cache_bytes: int = Field(64_000_000, ge=0, description="Memory for scores of texts that come again; 0: none.")

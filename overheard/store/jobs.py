@@ -3,6 +3,7 @@
 Every function runs inside the caller's transaction and locks the job's row first, so two callers never both win.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -122,21 +123,23 @@ def retry(session: Session, job_id: str, now: datetime, lease_s: float) -> Job:
     return job
 
 
-def reclaim_lost(session: Session, now: datetime, lease_s: float) -> list[Job]:
+def reclaim_lost(session: Session, now: datetime, lease_s: float, kinds: Collection[str]) -> list[Job]:
     """Unfinished jobs whose lease ran out: their message is lost, send another. Their lease starts anew.
 
-    One that is cut into parts stays running: whoever holds a part has a lease of its own on it.
+    kinds: those that somebody could work at. One that is cut into parts stays running: whoever holds a part has a lease
+    of its own on it.
     """
     lost = session.scalars(
         select(Job)
-        .where(Job.state.in_(UNFINISHED), Job.stage != RECEIVING, Job.lease_until < now)
+        .where(Job.state.in_(UNFINISHED), Job.stage != RECEIVING, Job.lease_until < now, Job.kind.in_(kinds))
         .with_for_update(skip_locked=True)
     ).all()
     for job in lost:
         job.lease_until = now + timedelta(seconds=lease_s)
+        if job.state == "running" or job.kind in SCORED:
+            note(session, job.id, now, "no sign of life: queued again")
         if job.kind not in SCORED:
             job.state = "queued"
-        note(session, job.id, now, "no sign of life: queued again")
     return list(lost)
 
 

@@ -144,7 +144,7 @@ def test_what_a_dead_receiver_left_is_deleted_once_its_lease_is_over_and_never_w
         batches.add_parts(session, job.id, 0, [batches.NewPart(3, ["a", "b", "c"], b"rows")], now, LEASE_S)
     later = now + timedelta(seconds=LEASE_S + 1)
     with database.write() as session:
-        assert jobs.reclaim_lost(session, later, LEASE_S) == []
+        assert jobs.reclaim_lost(session, later, LEASE_S, jobs.SCORED) == []
         assert parts.take(session, job.id, now, LEASE_S, 3) is None
         with pytest.raises(Conflict, match="still being received"):
             jobs.cancel(session, job.id, now)

@@ -190,9 +190,9 @@ def test_a_job_without_a_sign_of_life_is_reclaimed_once_per_lease(database: Data
     job_id = add_job(database)
     later = NOW + timedelta(seconds=LEASE_S + 1)
     with database.write() as session:
-        assert jobs.reclaim_lost(session, NOW, LEASE_S) == []
-        assert [job.id for job in jobs.reclaim_lost(session, later, LEASE_S)] == [job_id]
-        assert jobs.reclaim_lost(session, later, LEASE_S) == []
+        assert jobs.reclaim_lost(session, NOW, LEASE_S, jobs.SCORED) == []
+        assert [job.id for job in jobs.reclaim_lost(session, later, LEASE_S, jobs.SCORED)] == [job_id]
+        assert jobs.reclaim_lost(session, later, LEASE_S, jobs.SCORED) == []
 
 
 def test_an_idempotency_key_names_one_request(database: Database) -> None:

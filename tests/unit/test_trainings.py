@@ -49,7 +49,7 @@ def job(database: Database, job_id: str) -> Job:
 
 def reclaim(database: Database, now: datetime) -> list[str]:
     with database.write() as session:
-        return [lost.id for lost in jobs.reclaim_lost(session, now, LEASE_S)]
+        return [lost.id for lost in jobs.reclaim_lost(session, now, LEASE_S, [trainings.KIND])]
 
 
 def finish(database: Database, job_id: str, state: str = "succeeded") -> None:

@@ -10,6 +10,7 @@ from overheard.errors import TrainingFailed, TrainingRuns
 from overheard.store import trainings
 from worker import context, names
 from worker.app import app
+from worker.living import heard_of
 from worker.report import report
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def retrain() -> None:
     house, now = context.get(), datetime.now(UTC)
     with house.database.read() as session:
         is_due = trainings.has_news(session)
-    if not is_due or not house.redis.hlen(names.TRAINERS):
+    if not is_due or not heard_of(house.redis, names.TRAINERS):
         log.info("no weekly training: %s", "no training worker" if is_due else "no new labels")
         return
     try:
@@ -43,7 +44,7 @@ def retrain() -> None:
     except TrainingRuns as running:
         log.info("no weekly training: %s", running)
     else:
-        app.send_task(names.TRAIN, args=[job.id], task_id=job.id, expires=house.settings.lease_s)
+        app.send_task(names.TRAIN, args=[job.id], task_id=job.id)
 
 
 @app.task(name=names.MIRROR)
