@@ -1,6 +1,7 @@
 """One training from its first row to its verdict: freeze the data, fine-tune, export, judge, decide, register.
 
-Importing this costs torch and transformers: import it where the training is, not where it is asked for.
+torch and transformers come in with the first stage that needs them: a doubled message costs no more than a look, and
+data that can't be used is said at once.
 """
 
 import errno
@@ -13,10 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 from sqlalchemy.orm import Session
 
 from overheard import __version__, registry
@@ -30,13 +30,14 @@ from overheard.store.database import Database
 from overheard.store.tables import Job
 from overheard.store.trainings import Claim
 from overheard.training import gate, judge, snapshot
-from overheard.training.bundle import make_bundle
 from overheard.training.data import Rows, load_splits
-from overheard.training.finetune import FineTuned, finetune
-from overheard.training.progress import Progress
 from overheard.training.pulse import Pulse
 from overheard.training.recipe import REFRESH, REPLAYED_PER_FRESH, Recipe
 from overheard.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from overheard.training.finetune import FineTuned
+    from overheard.training.progress import Progress
 
 CHAMPION: Final = "champion"
 LOG_LINES: Final = 12
@@ -176,7 +177,9 @@ class _Work:
             rows = fresh + snapshot.replay(old, REPLAYED_PER_FRESH * len(fresh), recipe.seed)
         return replace(recipe, epochs=self.options.epochs or recipe.epochs), rows, base
 
-    def _finetune(self, base: str, rows: Rows, frozen: Snapshot, recipe: Recipe) -> FineTuned:
+    def _finetune(self, base: str, rows: Rows, frozen: Snapshot, recipe: Recipe) -> "FineTuned":
+        from overheard.training.finetune import finetune
+
         return finetune(
             base,
             rows,
@@ -188,7 +191,7 @@ class _Work:
             on_step=self._told,
         )
 
-    def _told(self, progress: Progress) -> None:
+    def _told(self, progress: "Progress") -> None:
         shown = {
             "epoch": round(progress.epoch, 3),
             "loss": progress.loss,
@@ -201,7 +204,9 @@ class _Work:
             self.history.append({"step": progress.step, "at": at, **shown})
         self.pulse.say("fine-tuning", progress.step, progress.steps, **shown)
 
-    def _export(self, tuned: FineTuned, frozen: Snapshot, recipe: Recipe, base: str) -> Manifest:
+    def _export(self, tuned: "FineTuned", frozen: Snapshot, recipe: Recipe, base: str) -> Manifest:
+        from overheard.training.bundle import make_bundle
+
         facts = {
             "name": f"overheard-{datetime.now(UTC):%Y-%m-%d}",
             "base": base,
@@ -243,6 +248,8 @@ def _exam(rows: list[snapshot.Row]) -> gate.Exam:
 
 def environment() -> dict[str, str]:
     """What the numbers depend on beyond data and recipe."""
+    import torch
+
     packages = {name: version(name) for name in ("torch", "transformers", "onnxruntime")}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     return {"overheard": __version__, "git_revision": _git_revision(), "device": device, **packages}
