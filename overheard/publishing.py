@@ -19,16 +19,18 @@ log = logging.getLogger(__name__)
 
 
 def publish_champion(database: Database, settings: Settings, now: datetime) -> None:
-    """Publish the champion where OVERHEARD_HF_REPO names a repository, unless that was done or can't be.
+    """Publish the champion where OVERHEARD_HF_REPO names a repository, unless it was published last or can't be.
 
-    A failure that may pass is tried again by the next call; the champion's row says how it stands.
+    So after a roll-back the repository's main branch holds what serves. A failure that may pass is tried again by the
+    next call; the champion's row says how it stands.
     """
     if not settings.hf_repo:
         return
     with database.read() as session:
         chosen = models.champion(session)
         model = models.get(session, chosen.version) if chosen else None
-    if model is None or not _is_due(model, settings.hf_repo):
+        last = models.published_last(session)
+    if model is None or not _is_due(model, last, settings.hf_repo):
         return
     state = _publish(model, settings, settings.hf_repo)
     log.log(logging.INFO if state["state"] == DONE else logging.ERROR, "model %s: %s", model.version, state)
@@ -36,15 +38,18 @@ def publish_champion(database: Database, settings: Settings, now: datetime) -> N
         models.get(session, model.version).published = {**state, "at": now.isoformat()}
 
 
-def _is_due(model: Model, repository: str) -> bool:
-    last = model.published or {}
-    return last.get("repository") != repository or last["state"] == RETRIED
+def _is_due(model: Model, last: Model | None, repository: str) -> bool:
+    """last: the model that was told of last, published or not."""
+    told = model.published or {}
+    is_other = last is None or last.version != model.version or told.get("repository") != repository
+    return is_other or told["state"] == RETRIED
 
 
 def _publish(model: Model, settings: Settings, repository: str) -> dict[str, Any]:
     from overheard.training.card import card
 
-    tries = (model.published or {}).get("tries", 0) + 1
+    told = model.published or {}
+    tries = told["tries"] + 1 if told.get("state") == RETRIED else 1
     told = {"repository": repository, "tries": tries}
     token = settings.hf_token.get_secret_value() if settings.hf_token else None
     try:

@@ -94,6 +94,12 @@ def aliases(session: Session, first_model: str) -> dict[str, str]:
     return found
 
 
+def published_last(session: Session) -> Model | None:
+    """The model whose way to the Hub was told of last."""
+    known = [model for model in session.scalars(select(Model)) if model.published]
+    return max(known, key=lambda model: str((model.published or {})["at"]), default=None)
+
+
 def promote(session: Session, version: str, first_model: str, changed_by: str, reason: str, now: datetime) -> Champion:
     """Let this version serve; a roll-back leads to the one that serves now. Raises NotFound; Conflict if it does."""
     get(session, version)
