@@ -27,7 +27,9 @@ class Progress(BaseModel):
     done: int
     total: int
     rejected: int = Field(description="Rows of a batch that could not be read; they are not among the total")
-    rows_per_s: float | None = Field(description="Mean rate since the job was started; null before anything is done")
+    rows_per_s: float | None = Field(
+        description="Mean rate since the job was started; null before anything is done, and for trainings"
+    )
     eta_s: float | None = Field(description="Seconds left at that rate")
 
 
@@ -50,7 +52,7 @@ class JobView(BaseModel):
     @classmethod
     def of(cls, job: Job, **more: Any) -> Self:
         now = datetime.now(UTC)
-        rate = jobs.rate(job, now)
+        rate = jobs.rate(job, now) if job.kind in jobs.SCORED else None
         facts = job.facts or {}
         progress = {
             **{name: getattr(job, name) for name in ("done", "total", "rejected")},

@@ -19,6 +19,8 @@ from overheard.store.tables import Job, Model
 from overheard.store.trainings import KIND
 
 TIMEOUT_S: Final = 500
+PATIENCE: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+"""Its client would else try for four minutes; the next round comes soon enough."""
 log = logging.getLogger(__name__)
 
 
@@ -28,7 +30,7 @@ def mirror(database: Database, settings: Settings) -> None:
         if not is_behind(session):
             return
     command = [sys.executable, "-m", "overheard.training.mirror"]
-    environment = settings.environment(**mark(settings.home))
+    environment = settings.environment(**PATIENCE, **mark(settings.home))
     try:
         run = subprocess.run(  # noqa: S603
             command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from overheard import registry
@@ -45,17 +46,22 @@ def _is_due(model: Model, last: Model | None, repository: str) -> bool:
     return is_other or told["state"] == RETRIED
 
 
-def _publish(model: Model, settings: Settings, repository: str) -> dict[str, Any]:
+def card_of(model: Model, bundle: Path, repository: str) -> str:
+    """The card of a registered model, as its training and its verdict are known here."""
     from overheard.training.card import card
 
+    known = {**model.facts, "verdict": model.verdict, "manifest": load_manifest(bundle), "repository": repository}
+    return card(known)
+
+
+def _publish(model: Model, settings: Settings, repository: str) -> dict[str, Any]:
     told = model.published or {}
     tries = told["tries"] + 1 if told.get("state") == RETRIED else 1
     told = {"repository": repository, "tries": tries}
     token = settings.hf_token.get_secret_value() if settings.hf_token else None
     try:
         bundle = registry.bundle_of(model, settings)
-        facts = {**model.facts, "manifest": load_manifest(bundle), "repository": repository}
-        where = publish(bundle, card({"verdict": model.verdict, **facts}), repository, token)
+        where = publish(bundle, card_of(model, bundle, repository), repository, token)
     except PublishFailed as error:
         state = RETRIED if error.can_retry and tries < MAX_TRIES else FAILED
         return {**told, "state": state, "detail": str(error)}

@@ -68,16 +68,21 @@ def named(model: str | None, settings: Settings) -> Path:
 
     None is the model in service. Raises BundleError.
     """
-    from overheard.store.database import Database, exists
-
     if model is None:
         return in_service(settings)
-    if _VERSION.fullmatch(model) and exists(settings.sql_url):
-        with Database(settings.sql_url).read() as session:
-            known = session.get(Model, model)
-        if known:
-            return bundle_of(known, settings)
+    if _VERSION.fullmatch(model) and (known := registered(model, settings)):
+        return bundle_of(known, settings)
     return locate(model, settings.models, settings.first_model_labels)
+
+
+def registered(version: str, settings: Settings) -> Model | None:
+    """What this home knows of a version."""
+    from overheard.store.database import Database, exists
+
+    if not exists(settings.sql_url):
+        return None
+    with Database(settings.sql_url).read() as session:
+        return session.get(Model, version)
 
 
 def bundle_of(model: Model, settings: Settings) -> Path:

@@ -76,14 +76,18 @@ def export(
     Example: overheard export ./model
     """
     from overheard import registry
-    from overheard.scoring.bundle import load_manifest
+    from overheard.publishing import card_of
+    from overheard.scoring.bundle import CARD, load_manifest
 
     settings = Settings.load()
     if out.exists():
         raise DataError(f"{out} exists already: name a new folder")
     bundle = registry.named(model, settings)
     shutil.copytree(bundle, out)
-    print(f"{load_manifest(out).version} -> {out}")
+    version = load_manifest(out).version
+    if known := registry.registered(version, settings):
+        (out / CARD).write_text(card_of(known, bundle, settings.hf_repo or ""), encoding="utf-8")
+    print(f"{version} -> {out}")
 
 
 def _call(method: str, path: str, body: Any = None) -> Any:

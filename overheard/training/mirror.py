@@ -152,7 +152,7 @@ def _figures(verdict: dict[str, Any]) -> Iterator[tuple[str, float]]:
         for who in ("champion", "challenger"):
             for name in ("accuracy", "macro_recall", "macro_f1", "ece"):
                 yield f"{where}/{who}_{name}", part[who][name]
-    for who, ms in verdict.get("ms_per_message", {}).items():
+    for who, ms in zip(("champion", "challenger"), verdict.get("ms_per_message", ()), strict=False):
         yield f"ms_per_message/{who}", ms
 
 

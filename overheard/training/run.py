@@ -120,12 +120,22 @@ class _Work:
         recipe, rows, base = self._plan(frozen, champion)
         facts: dict[str, Any] = {
             "snapshot": frozen.summary(),
-            "params": {**asdict(recipe), "base": base, "base_version": champion.version, "rows": len(rows)},
+            "params": {
+                **asdict(recipe),
+                "base": Path(base).name if Path(base).exists() else base,
+                "base_version": champion.version,
+                "rows": len(rows),
+            },
             "environment": environment(),
         }
         self.pulse.say("fine-tuning", **facts)
         tuned = self._finetune(base if base != CHAMPION else str(champion.bundle), rows, frozen, recipe)
-        facts["training"] = {"seconds": tuned.seconds, "rows_per_s": tuned.rows_per_s, "steps": tuned.steps}
+        facts["training"] = {
+            "seconds": tuned.seconds,
+            "rows_per_s": tuned.rows_per_s,
+            "steps": tuned.steps,
+            "epochs": round(tuned.steps * recipe.batch_size / len(rows), 2),
+        }
         self.pulse.say("exporting", tuned.steps, tuned.steps, **facts)
         manifest = self._export(tuned, frozen, recipe, base if base != CHAMPION else champion.version)
         self.pulse.say("judging", tuned.steps, tuned.steps, model=manifest.version)
@@ -274,7 +284,7 @@ def _conclude(database: Database, claim: Claim, trained: Trained, settings: Sett
             models.promote(session, trained.manifest.version, settings.first_model, by, why, now)
         decision = "promoted" if trained.verdict.promoted else "not promoted"
         jobs.note(session, job.id, now, f"{decision}: {'; '.join(trained.verdict.vetoes or trained.verdict.reasons)}")
-        job.facts = {**(job.facts or {}), **trained.facts}
+        job.facts = {**(job.facts or {}), **trained.facts, "eta_s": 0}
         jobs.finish(session, job, "succeeded", now)
 
 

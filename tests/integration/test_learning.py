@@ -1,6 +1,7 @@
 """The learning loop on a real stack, with a tiny champion that knows nothing: labels, training, verdict, promotion."""
 
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from tests.stack import RunningStack, eventually
+from overheard.scoring.bundle import load_manifest
+from tests.stack import OVERHEARD, RunningStack, eventually
 from tests.toy import toy_posts, write_toy
 
 pytest.importorskip("torch", reason="training is not installed")
@@ -113,6 +115,14 @@ def test_the_whole_way_from_labels_to_a_new_champion_and_back(loop: RunningStack
     (model,) = [model for model in loop.client.get("/models").json()["models"] if model["version"] == version]
     assert (model["alias"], model["job_id"]) == ("champion", job_id)
     assert model["verdict"]["reasons"]
+
+    exported = loop.home.parent / "exported"
+    command = [OVERHEARD, "export", str(exported), "--model", version]
+    subprocess.run(command, env=loop.environment, check=True)
+    assert load_manifest(exported).version == version
+    card = (exported / "README.md").read_text()
+    assert model["verdict"]["reasons"][0].partition(":")[0] in card
+    assert facts["snapshot"]["hash"][:12] in card
 
     rolled = loop.client.post("/models/rollback", json={"reason": "a test"}).json()
     assert (rolled["version"], rolled["previous"]) == (before, version)
