@@ -43,6 +43,26 @@ class WeightAverage(TrainerCallback):
             put(own, model)
 
 
+class Kept:
+    """The weights that a model starts from, to be mixed back into those that it ends with.
+
+    share: of the old weights; 0 keeps none. What a fine-tuning forgets comes back sooner than what it learned goes.
+    Method: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
+    """
+
+    def __init__(self, model: PreTrainedModel, share: float) -> None:
+        self._share = share
+        self._weights = {name: weight.detach().clone() for name, weight in trained(model)} if share else {}
+
+    def mix_into(self, model: PreTrainedModel) -> None:
+        """Move the model's weights the share of the way back."""
+        if not self._share:
+            return
+        with torch.no_grad():
+            for name, weight in trained(model):
+                weight.lerp_(self._weights[name].to(weight.device), self._share)
+
+
 def trained(model: PreTrainedModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
     """The weights that training moves, with their names."""
     return ((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)

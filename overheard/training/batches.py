@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from overheard.scoring.engine import Floats
 from overheard.training.data import Rows
 from overheard.training.predict import encode
 
@@ -16,8 +17,21 @@ _JITTER_TOKENS: Final = 6
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What is learned: token ids of N texts, and the (N, 3) class probabilities to give them."""
+
+    tokens: list[list[int]]
+    targets: Floats
+
+    def examples(self) -> list[dict[str, Any]]:
+        """As the Trainer wants them."""
+        pairs = zip(self.tokens, self.targets.tolist(), strict=True)
+        return [{"input_ids": tokens, "labels": target} for tokens, target in pairs]
+
+
+@dataclass(frozen=True)
 class Encoded:
-    """Rows as a model reads them."""
+    """Rows to judge on, as a model reads them."""
 
     tokens: list[list[int]]
     labels: tuple[int, ...]
@@ -25,11 +39,6 @@ class Encoded:
     @classmethod
     def of(cls, rows: Rows, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Self:
         return cls(encode(tokenizer, rows.texts, max_tokens), rows.labels)
-
-    def examples(self) -> list[dict[str, Any]]:
-        """As the Trainer wants them."""
-        pairs = zip(self.tokens, self.labels, strict=True)
-        return [{"input_ids": tokens, "labels": label} for tokens, label in pairs]
 
 
 class SimilarLengths(torch.utils.data.Sampler[int]):

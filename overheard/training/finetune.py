@@ -6,7 +6,7 @@ Importing this costs torch and transformers: import it where the training is, no
 import math
 import tempfile
 import time
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, MutableSequence, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,16 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
-from overheard.training.average import WeightAverage
+from overheard.scoring.engine import Floats
+from overheard.training.average import Kept, WeightAverage
 from overheard.training.base import open_base
-from overheard.training.batches import Collator, Encoded, SimilarLengths, WordDropout
+from overheard.training.batches import Collator, Encoded, Learned, SimilarLengths, WordDropout
 from overheard.training.data import Rows
 from overheard.training.failures import told_plainly
+from overheard.training.predict import encode
 from overheard.training.progress import Progress, Reporter
 from overheard.training.recipe import Recipe
+from overheard.training.replay import Replay, log_prior, targets
 from overheard.training.resume import SAVE_EVERY_S, Checkpoints, identify
 from overheard.training.validation import Judgement, Validation
 from overheard.training.whole import written_whole
@@ -32,14 +35,15 @@ from overheard.training.whole import written_whole
 class FineTuned:
     """A fine-tuned model and what making it was like.
 
-    steps: optimisation steps that it took, those of a killed process included; train_loss, seconds and rows_per_s: of
-    this process. max_tokens: texts were cut here, as the recipe says or where the base has no more positions.
-    judgements: on the validation rows, in their order; the weights are those of `best`.
+    steps, epochs: what it took, a killed process's share included; train_loss, seconds and rows_per_s: of this process.
+    max_tokens: texts were cut here, as the recipe says or where the base has no more positions. judgements: on the
+    validation rows, in their order; the weights are those of `best`.
     """
 
     directory: Path
     train_loss: float
     steps: int
+    epochs: float
     seconds: float
     rows_per_s: float
     max_tokens: int
@@ -54,6 +58,8 @@ def finetune(
     recipe: Recipe,
     *,
     validation: Rows | None = None,
+    replay: Replay | None = None,
+    prior: Sequence[float] | None = None,
     checkpoints: Path | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     save_every_s: float = SAVE_EVERY_S,
@@ -62,6 +68,8 @@ def finetune(
 
     base: the directory of a checkpoint or of a bundle, or a Hub id. validation: rows to judge on while training; the
     weights that were best by macro-recall are written, and training stops when better ones no longer come.
+    replay: what the base should go on answering, learned beside the rows. prior: shares of the classes where the model
+    will be used; None: those among the rows.
     checkpoints: a folder of this training's own, which its owner removes. Whoever calls this again after a kill goes on
     from what was saved there last, and ends with the weights that an undisturbed training ends with. on_step: called
     after each optimisation step, and while judging after each forward pass; what it raises ends the training there.
@@ -71,7 +79,7 @@ def finetune(
     torch takes: one per core, or OMP_NUM_THREADS. Equal inputs on equal machines give equal weights; the global random
     state is reset on the way. Raises BundleError when the base can't be used, NoRoom and NoMemory.
     Methods: logit adjustment, Menon et al., ICLR 2021; averaged weights, Polyak & Juditsky, SIAM J. Control 30 (1992);
-    layer-wise rates, Howard & Ruder, ACL 2018.
+    layer-wise rates, Howard & Ruder, ACL 2018; weights mixed with the base's, Wortsman et al., CVPR 2022.
     """
     started = time.monotonic()
     with told_plainly(base), ExitStack() as stack:
@@ -80,15 +88,21 @@ def finetune(
         opened = open_base(base, scratch)
         model, tokenizer = opened.model, opened.tokenizer
         _prepare(model, recipe)
+        kept = Kept(model, recipe.kept_share)
         max_tokens = min(recipe.max_tokens, opened.positions or recipe.max_tokens)
-        learned = Encoded.of(rows, tokenizer, max_tokens)
+        adjustment = log_prior(prior or [count / len(rows) for count in rows.counts], recipe.prior_shift)
+        texts = (*rows.texts * recipe.fresh_passes, *(replay.texts if replay else ()))
+        learned = Learned(
+            encode(tokenizer, texts, max_tokens),
+            targets(rows.labels * recipe.fresh_passes, recipe.label_smoothing, replay, adjustment),
+        )
         judged = Encoded.of(_drawn(validation, recipe), tokenizer, max_tokens) if validation else None
 
         history: list[Judgement] = []
         average, reporter = WeightAverage(recipe.average_decay), Reporter(on_step, history)
         judge, keeper = None, None
         if judged:
-            every = max(1, math.ceil(len(rows) / recipe.batch_size) // recipe.judgements_per_epoch)
+            every = max(1, math.ceil(len(texts) / recipe.batch_size) // recipe.judgements_per_epoch)
             judge = Validation(judged, tokenizer, average, history, every, recipe.patience, reporter.tell_again)
         if checkpoints:
             keeper = Checkpoints(checkpoints, identify(model, recipe, learned, judged), average, judge, save_every_s)
@@ -101,17 +115,19 @@ def finetune(
             args=_arguments(checkpoints or scratch, recipe),
             train_dataset=learned.examples(),
             data_collator=Collator(tokenizer),
-            compute_loss_func=_loss(rows, recipe),
+            compute_loss_func=_loss(adjustment),
             optimizers=(_optimizer(model, recipe), None),
             callbacks=[callback for callback in (average, judge, keeper, reporter) if callback],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         result = trainer.train(resume_from_checkpoint=str(keeper.newest) if keeper and keeper.newest else None)
+        kept.mix_into(model)
         _write(model, tokenizer, out)
     return FineTuned(
         directory=out,
         train_loss=result.training_loss,
         steps=result.global_step,
+        epochs=round(result.global_step * recipe.batch_size / len(texts), 2),
         seconds=time.monotonic() - started,
         rows_per_s=result.metrics["train_samples_per_second"],
         max_tokens=max_tokens,
@@ -217,12 +233,11 @@ def _height(name: str, depth: int) -> int:
     return int(after.partition(".")[0]) + 1 if found else depth + 1
 
 
-def _loss(rows: Rows, recipe: Recipe) -> Callable[..., torch.Tensor]:
-    prior = torch.tensor(rows.counts, dtype=torch.float32) / len(rows)
-    adjustment = recipe.prior_shift * prior.log()
+def _loss(adjustment: Floats) -> Callable[..., torch.Tensor]:
+    added = torch.from_numpy(adjustment)
 
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: int | None = None) -> torch.Tensor:
-        logits = outputs["logits"].float() + adjustment.to(labels.device)
-        return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        logits = outputs["logits"].float() + added.to(labels.device)
+        return torch.nn.functional.cross_entropy(logits, labels)
 
     return loss

@@ -32,10 +32,13 @@ class Recipe:
     judgements_per_epoch: int = 4
     patience: int = 4
     """Training stops after so many judgements without a better macro-recall than the best."""
+    fresh_passes: int = 1
+    """How often each labelled row comes in an epoch; what is replayed comes once."""
+    replayed_rows: int = 0
+    """Old texts whose answers are learned again, once an epoch, so that they are kept."""
+    kept_share: float = 0.0
+    """Of the starting weights, mixed into the trained ones at the end."""
 
 
-REFRESH = Recipe(learning_rate=1e-4)
-"""Of a model that has learned its task already and now meets people's corrections."""
-
-REPLAYED_PER_FRESH = 2
-"""Old rows that are learned again beside each fresh one, so that what was known is kept."""
+REFRESH = Recipe(epochs=1.0, batch_size=32, learning_rate=4e-4, fresh_passes=2, replayed_rows=800, kept_share=0.5)
+"""Of a model that knows its task and meets a few hundred labels from another stream: see docs/learning.md."""

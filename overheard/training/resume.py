@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, TrainerCallback
 
 from overheard.training.average import WeightAverage
-from overheard.training.batches import Encoded
+from overheard.training.batches import Encoded, Learned
 from overheard.training.recipe import Recipe
 from overheard.training.validation import Judgement, Validation
 
@@ -103,11 +103,10 @@ class Checkpoints(TrainerCallback):
                 yield path
 
 
-def identify(model: PreTrainedModel, recipe: Recipe, *rows: Encoded | None) -> str:
-    """What decides how a training goes: the weights it starts from, the recipe, the tokens and labels of all rows."""
-    digest = hashlib.sha256(
-        json.dumps([asdict(recipe), [[part.tokens, part.labels] for part in rows if part]]).encode()
-    )
+def identify(model: PreTrainedModel, recipe: Recipe, learned: Learned, judged: Encoded | None) -> str:
+    """What decides how a training goes: the weights it starts from, the recipe, what is learned and judged on."""
+    rows = [learned.tokens, learned.targets.tolist(), judged and [judged.tokens, judged.labels]]
+    digest = hashlib.sha256(json.dumps([asdict(recipe), rows]).encode())
     for name, weight in model.named_parameters():
         digest.update(name.encode() + np.ascontiguousarray(weight.detach().numpy()).tobytes())
     return digest.hexdigest()

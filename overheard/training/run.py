@@ -32,7 +32,7 @@ from overheard.store.trainings import Claim
 from overheard.training import gate, judge, snapshot
 from overheard.training.data import Rows, load_splits
 from overheard.training.pulse import Pulse
-from overheard.training.recipe import REFRESH, REPLAYED_PER_FRESH, Recipe
+from overheard.training.recipe import REFRESH, Recipe
 from overheard.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -102,6 +102,17 @@ class Trained:
     facts: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How to learn, from which rows, from where. base: what `finetune` takes; base_name: what people are told."""
+
+    recipe: Recipe
+    rows: Rows
+    base: str
+    base_name: str
+    is_refresh: bool
+
+
 class _Work:
     """The stages of one training, in order. What a killed one had done is found in its folder."""
 
@@ -117,27 +128,23 @@ class _Work:
         self.pulse.say("reading the data")
         champion = self._champion()
         frozen = self._snapshot()
-        recipe, rows, base = self._plan(frozen, champion)
+        plan = self._plan(frozen, champion)
+        params = {**asdict(plan.recipe), "base": plan.base_name, "is_refresh": plan.is_refresh, "rows": len(plan.rows)}
         facts: dict[str, Any] = {
             "snapshot": frozen.summary(),
-            "params": {
-                **asdict(recipe),
-                "base": Path(base).name if Path(base).exists() else base,
-                "base_version": champion.version,
-                "rows": len(rows),
-            },
+            "params": {**params, "champion": champion.version},
             "environment": environment(),
         }
         self.pulse.say("fine-tuning", **facts)
-        tuned = self._finetune(base if base != CHAMPION else str(champion.bundle), rows, frozen, recipe)
+        tuned = self._finetune(plan, frozen)
         facts["training"] = {
             "seconds": tuned.seconds,
             "rows_per_s": tuned.rows_per_s,
             "steps": tuned.steps,
-            "epochs": round(tuned.steps * recipe.batch_size / len(rows), 2),
+            "epochs": tuned.epochs,
         }
         self.pulse.say("exporting", tuned.steps, tuned.steps, **facts)
-        manifest = self._export(tuned, frozen, recipe, base if base != CHAMPION else champion.version)
+        manifest = self._export(tuned, frozen, plan)
         self.pulse.say("judging", tuned.steps, tuned.steps, model=manifest.version)
         verdict = self._judge(frozen, champion)
         facts |= {"history": self.history, "verdict": verdict.as_dict(), "model": manifest.version}
@@ -173,29 +180,43 @@ class _Work:
         frozen.write(path)
         return frozen
 
-    def _plan(self, frozen: Snapshot, champion: Served) -> tuple[Recipe, Rows, str]:
-        """How to learn, from which rows, from where: a champion is refreshed with people's labels and some old rows,
+    def _plan(self, frozen: Snapshot, champion: Served) -> "_Plan":
+        """A model that knows its task is refreshed with people's labels; whatever else is asked for learns all rows.
 
-        so that it keeps what it knows; whatever else is asked for learns from all that there is.
+        A refresh starts from what the champion's refreshes started from, with all labels so far: from one to the next, a
+        model forgets.
         """
         base = self.options.base or self.settings.base_model
-        fresh, old = frozen.of("train", fresh=True), frozen.of("train", fresh=False)
-        recipe = Recipe()
-        rows = frozen.of("train")
-        if base == CHAMPION and self.options.data is None and len(fresh):
-            recipe = REFRESH
-            rows = fresh + snapshot.replay(old, REPLAYED_PER_FRESH * len(fresh), recipe.seed)
-        return replace(recipe, epochs=self.options.epochs or recipe.epochs), rows, base
+        fresh = frozen.of("train", fresh=True)
+        is_refresh = base == CHAMPION and self.options.data is None and bool(fresh)
+        recipe = REFRESH if is_refresh else Recipe()
+        start = self._root(champion) if is_refresh else champion
+        return _Plan(
+            recipe=replace(recipe, epochs=self.options.epochs or recipe.epochs),
+            rows=fresh if is_refresh else frozen.of("train"),
+            base=str(start.bundle) if base == CHAMPION else base,
+            base_name=start.version if base == CHAMPION else Path(base).name if Path(base).exists() else base,
+            is_refresh=is_refresh,
+        )
 
-    def _finetune(self, base: str, rows: Rows, frozen: Snapshot, recipe: Recipe) -> "FineTuned":
+    def _root(self, champion: Served) -> Served:
+        with self.database.read() as session:
+            facts = models.get(session, champion.version).facts.get("params", {})
+            root = models.get(session, facts["base"]) if facts.get("is_refresh") else None
+        return Served(root.version, registry.bundle_of(root, self.settings)) if root else champion
+
+    def _finetune(self, plan: "_Plan", frozen: Snapshot) -> "FineTuned":
         from overheard.training.finetune import finetune
+        from overheard.training.replay import remember
 
+        old = frozen.of("train", fresh=False)
         return finetune(
-            base,
-            rows,
+            plan.base,
+            plan.rows,
             self.folder / "weights",
-            recipe,
-            validation=frozen.of("validation"),
+            plan.recipe,
+            validation=None if plan.is_refresh else frozen.of("validation"),  # it would choose what forgot least
+            replay=remember(Path(plan.base), old, plan.recipe) if plan.is_refresh else None,
             checkpoints=self.folder / "checkpoints",
             save_every_s=self.settings.checkpoint_every_s,
             on_step=self._told,
@@ -214,21 +235,21 @@ class _Work:
             self.history.append({"step": progress.step, "at": at, **shown})
         self.pulse.say("fine-tuning", progress.step, progress.steps, **shown)
 
-    def _export(self, tuned: "FineTuned", frozen: Snapshot, recipe: Recipe, base: str) -> Manifest:
+    def _export(self, tuned: "FineTuned", frozen: Snapshot, plan: "_Plan") -> Manifest:
         from overheard.training.bundle import make_bundle
 
         facts = {
             "name": f"overheard-{datetime.now(UTC):%Y-%m-%d}",
-            "base": base,
+            "base": plan.base_name,
             "data_hash": frozen.content_hash,
-            "seed": recipe.seed,
+            "seed": plan.recipe.seed,
         }
         return make_bundle(
             tuned.directory,
             self._bundle,
             seen=frozen.of("train").texts,
             held_out=frozen.of("validation"),
-            prior_shift=recipe.prior_shift,
+            prior_shift=plan.recipe.prior_shift,
             facts=facts,
             say=lambda line: self.pulse.say("exporting", tuned.steps, tuned.steps),
         )

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -163,9 +162,3 @@ def leaked(snapshot: Snapshot) -> int:
     """How many test rows are, in the same words, among the training or validation rows: 0, or a snapshot is wrong."""
     seen = {key(row.text) for row in snapshot.rows if row.side != "test"}
     return sum(key(row.text) in seen for row in snapshot.facts("test"))
-
-
-def replay(rows: Rows, count: int, seed: int) -> Rows:
-    """`count` of the rows at random, or all when there are not as many."""
-    chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
-    return rows[np.sort(chosen).tolist()]

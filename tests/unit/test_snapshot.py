@@ -120,11 +120,3 @@ def test_too_little_is_said_before_anything_heavy_starts() -> None:
     one_sided = Rows(base(300).texts, (0,) * 299 + (1,))
     with pytest.raises(DataError, match="no row labelled positive is left to train on"):
         freeze("base", {"train": one_sided}, [], frozenset())
-
-
-def test_replay_takes_so_many_rows_and_the_same_again() -> None:
-    rows = base()
-    some = snapshot.replay(rows, 50, seed=3)
-    assert len(some) == len(set(some.texts)) == 50
-    assert some == snapshot.replay(rows, 50, seed=3)
-    assert snapshot.replay(rows, 10_000, seed=3) == rows
