@@ -6,8 +6,8 @@ from typing import Any
 
 from bench.plot import STYLE, WIDTH, text
 
-LEFT, RIGHT, TOP, HEIGHT, BOTTOM = 56, 90, 40, 300, 64
-MARKS = 6
+LEFT, RIGHT, TOP, HEIGHT, BOTTOM = 56, 104, 40, 300, 64
+MARKS = 5
 LINES = """
 .line { fill: none; stroke-width: 2.5 }
 .line.ours { stroke: #1a7f64 }

@@ -24,7 +24,7 @@ from overheard.training.recipe import Recipe
 PADDED_TO, BATCH, RATE, EPOCHS = 256, 8, 2e-5, 3
 JUDGEMENTS: Final = 10
 """Of the plain side, in its time; ours is judged by itself, each OURS_EVERY steps."""
-OURS_EVERY: Final = 20
+OURS_EVERY: Final = 10
 
 
 class TimeIsUp(Exception):

@@ -81,8 +81,8 @@ def report() -> dict[str, Any]:
 def test_the_report_says_how_much_faster_and_how_much_better(report: dict[str, Any]) -> None:
     page = training_report.markdown(report)
     assert "| ours | 50.0 | 10.0 | 9,000 | 0 % |" in page
-    assert "| ours | 0.400 | 0.600 | 0.600 | 0.600 | 0.600 | 0.600 |" in page
-    assert "| plain |  |  | 0.350 | 0.350 | 0.350 | 0.450 |" in page
+    assert "| ours | 0.400 | 0.600 | 0.600 | 0.600 | 0.600 |" in page
+    assert "| plain |  |  | 0.350 | 0.350 | 0.450 |" in page
     assert "Ours passes 0.450, the best that the plain one reached, after 1.0 minutes." in page
 
 
