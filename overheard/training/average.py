@@ -31,3 +31,23 @@ class WeightAverage(TrainerCallback):
         with torch.no_grad():
             for kept, parameter in zip(self._average, kwargs["model"].parameters(), strict=True):
                 parameter.copy_(kept)
+
+
+class Kept:
+    """The weights that a model starts from, to be mixed back into those that it ends with.
+
+    share: of the old weights; 0 keeps none. What a fine-tuning forgets comes back sooner than what it learned goes.
+    Method: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
+    """
+
+    def __init__(self, model: torch.nn.Module, share: float) -> None:
+        self._share = share
+        self._weights = [parameter.detach().clone() for parameter in model.parameters()] if share else []
+
+    def mix_into(self, model: torch.nn.Module) -> None:
+        """Move the model's weights the share of the way back."""
+        if not self._share:
+            return
+        with torch.no_grad():
+            for kept, parameter in zip(self._weights, model.parameters(), strict=True):
+                parameter.lerp_(kept, self._share)

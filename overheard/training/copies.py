@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Final
 
 from overheard.training.data import Rows
@@ -26,6 +27,21 @@ def without_copies(rows: Rows, seen: Rows) -> Rows:
         for group in groups:
             places[group].append(index)
     return rows[[index for index, text in enumerate(rows.texts) if not _is_copy(_groups(text), places, sizes)]]
+
+
+def distinct(texts: Sequence[str]) -> list[int]:
+    """Indices of the texts that are no near copies of an earlier one."""
+    places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    sizes: list[int] = []
+    kept: list[int] = []
+    for index, text in enumerate(texts):
+        groups = _groups(text)
+        if not _is_copy(groups, places, sizes):
+            for group in groups:
+                places[group].append(len(sizes))
+            sizes.append(len(groups))
+            kept.append(index)
+    return kept
 
 
 def _is_copy(groups: set[tuple[str, ...]], places: dict[tuple[str, ...], list[int]], sizes: list[int]) -> bool:

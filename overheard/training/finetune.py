@@ -5,7 +5,7 @@ Importing this costs torch and transformers: import it where the training is, no
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from overheard.scoring.bundle import LABELS
+from overheard.scoring.engine import Floats
 from overheard.scoring.text import clean
-from overheard.training.average import WeightAverage
+from overheard.training.average import Kept, WeightAverage
 from overheard.training.batches import Collator, SimilarLengths
 from overheard.training.data import Rows
 from overheard.training.recipe import Recipe
+from overheard.training.replay import Replay, log_prior, targets
 
 
 @dataclass(frozen=True)
@@ -39,21 +41,29 @@ def finetune(
     out: Path,
     recipe: Recipe,
     on_progress: Callable[[float], None] = lambda share: None,
+    *,
+    replay: Replay | None = None,
+    prior: Sequence[float] | None = None,
 ) -> FineTuned:
     """Fine-tune `base` (a directory or a Hub id) on `rows`; write safetensors, tokenizer and config to `out`.
 
     on_progress: told the share of steps done, about a hundred times; what it raises ends the training.
+    replay: what the base should go on answering, learned beside the rows. prior: shares of the classes where the model
+    will be used; None: those among the rows.
     Runs on a CUDA device when there is one, in bf16 where the machine computes in it. Equal inputs on equal
     machines give equal weights; the global random state is reset on the way.
     Methods: logit adjustment, Menon et al., ICLR 2021; averaged weights, Polyak & Juditsky, SIAM J. Control 30 (1992);
-    layer-wise rates, Howard & Ruder, ACL 2018.
+    layer-wise rates, Howard & Ruder, ACL 2018; weights mixed with the base's, Wortsman et al., CVPR 2022.
     """
     transformers.set_seed(recipe.seed)
     model, tokenizer = _load(base)
     _prepare(model, recipe)
-    texts = [clean(text) for text in rows.texts]
+    kept = Kept(model, recipe.kept_share)
+    texts = [clean(text) for text in (*rows.texts * recipe.fresh_passes, *(replay.texts if replay else ()))]
     ids = tokenizer(texts, truncation=True, max_length=recipe.max_tokens)["input_ids"]
-    examples = [{"input_ids": tokens, "labels": label} for tokens, label in zip(ids, rows.labels, strict=True)]
+    adjustment = log_prior(prior or [count / len(rows) for count in rows.counts], recipe.prior_shift)
+    learned = targets(rows.labels * recipe.fresh_passes, recipe.label_smoothing, replay, adjustment).tolist()
+    examples = [{"input_ids": tokens, "labels": target} for tokens, target in zip(ids, learned, strict=True)]
     average = WeightAverage(recipe.average_decay)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
@@ -62,7 +72,7 @@ def finetune(
             args=_arguments(scratch, recipe),
             train_dataset=examples,
             data_collator=Collator(tokenizer, recipe.word_dropout),
-            compute_loss_func=_loss(rows, recipe),
+            compute_loss_func=_loss(adjustment),
             optimizers=(_optimizer(model, recipe), None),
             callbacks=[average, _Progress(on_progress)],
         )
@@ -70,9 +80,10 @@ def finetune(
         trainer.sampler = SimilarLengths([len(tokens) for tokens in ids], recipe.batch_size, recipe.seed)
         result = trainer.train()
     seconds = time.monotonic() - started
+    kept.mix_into(model)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    return FineTuned(out, result.training_loss, result.global_step, seconds, len(rows) * recipe.epochs / seconds)
+    return FineTuned(out, result.training_loss, result.global_step, seconds, len(examples) * recipe.epochs / seconds)
 
 
 class _Trainer(transformers.Trainer):
@@ -173,12 +184,11 @@ def _height(name: str, depth: int) -> int:
     return int(after.partition(".")[0]) + 1 if found else depth + 1
 
 
-def _loss(rows: Rows, recipe: Recipe) -> Callable[..., torch.Tensor]:
-    prior = torch.tensor(rows.counts, dtype=torch.float32) / len(rows)
-    adjustment = recipe.prior_shift * prior.log()
+def _loss(adjustment: Floats) -> Callable[..., torch.Tensor]:
+    added = torch.from_numpy(adjustment)
 
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: int | None = None) -> torch.Tensor:
-        logits = outputs["logits"].float() + adjustment.to(labels.device)
-        return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        logits = outputs["logits"].float() + added.to(labels.device)
+        return torch.nn.functional.cross_entropy(logits, labels)
 
     return loss

@@ -25,5 +25,15 @@ class Recipe:
     """Of the exponential moving average over all steps that is saved instead of the last weights; 0 saves the last."""
     prior_shift: float = 0.5
     """How far the prior of the classes moves from that of the rows (0) to a uniform one (1)."""
+    fresh_passes: int = 1
+    """How often each labelled row comes in an epoch; what is replayed comes once."""
+    replayed_rows: int = 0
+    """Old texts whose answers are learned again, once an epoch, so that they are kept."""
+    kept_share: float = 0.0
+    """Of the starting weights, mixed into the trained ones at the end."""
     max_tokens: int = 128
     seed: int = 0
+
+
+REFRESH = Recipe(epochs=1.0, batch_size=32, learning_rate=4e-4, fresh_passes=2, replayed_rows=800, kept_share=0.5)
+"""Of a model that knows its task and meets a few hundred labels from another stream: see docs/learning.md."""

@@ -1,0 +1,59 @@
+"""Old texts that are learned again beside fresh labels, so that a model keeps what it knows.
+
+Not their labels but the champion's own answers are learned: what it got wrong is not argued with, so nothing pulls the
+weights elsewhere than the fresh labels do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from overheard.scoring.engine import Floats, softmax
+from overheard.training.data import Rows
+from overheard.training.predict import predict_logits
+from overheard.training.recipe import Recipe
+
+RAREST: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Texts and the (N, 3) probabilities that a model should go on giving them."""
+
+    texts: tuple[str, ...]
+    probabilities: Floats
+
+
+def remember(champion: Path, old: Rows, recipe: Recipe) -> Replay:
+    """Draw `recipe.replayed_rows` of the old rows, all when there are not as many, and have the champion answer them.
+
+    champion: directory of its checkpoint. Method: Li & Hoiem, Learning without forgetting, ECCV 2016.
+    """
+    drawn = np.random.default_rng(recipe.seed).permutation(len(old))[: recipe.replayed_rows]
+    texts = old[drawn.tolist()].texts
+    return Replay(texts, softmax(predict_logits(champion, texts, recipe.max_tokens), temperature=1.0))
+
+
+def log_prior(shares: Sequence[float], prior_shift: float) -> Floats:
+    """(3,) what is added to logits while they learn a stream with these shares of the classes: see `prior_shift`.
+
+    No share counts as less than `RAREST`: a class that nobody labelled yet may come.
+    """
+    adjustment: Floats = np.float32(prior_shift) * np.log(np.maximum(np.array(shares, dtype=np.float32), RAREST))
+    return adjustment
+
+
+def targets(labels: Sequence[int], label_smoothing: float, replay: Replay | None, adjustment: Floats) -> Floats:
+    """(N, 3) class probabilities to learn: the labels, smoothed, and below them the replay's.
+
+    Those of the replay are moved by what is added to all logits, so that without it they are as they were.
+    """
+    smoothing = np.float32(label_smoothing)
+    hard = np.eye(3, dtype=np.float32)[list(labels)] * (1 - smoothing) + smoothing / 3
+    if replay is None:
+        return hard
+    moved = replay.probabilities * np.exp(adjustment)
+    return np.concatenate([hard, moved / moved.sum(axis=1, keepdims=True)])
