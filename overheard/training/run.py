@@ -183,8 +183,8 @@ class _Work:
     def _plan(self, frozen: Snapshot, champion: Served) -> "_Plan":
         """A model that knows its task is refreshed with people's labels; whatever else is asked for learns all rows.
 
-        A refresh starts from what the champion's refreshes started from, with all labels so far: from one to the next, a
-        model forgets.
+        A refresh starts from what the champion's refreshes started from, with all labels so far: a model that is
+        refreshed again and again forgets.
         """
         base = self.options.base or self.settings.base_model
         fresh = frozen.of("train", fresh=True)

@@ -193,6 +193,20 @@ def test_data_that_can_not_be_used_fails_with_what_to_do(loop: RunningStack, tmp
     assert state(loop)["error"].startswith("DataError: ")
 
 
+def test_refreshes_start_where_the_first_of_them_started(loop: RunningStack) -> None:
+    started = serving(loop)
+    for seed in (7, 8):
+        labels = [{"text": text, "label": NAMES[label]} for text, label in toy_posts(60, seed)]
+        assert loop.client.post("/labels", json={"labels": labels}).json()["added"] > 50
+        job = ended(loop, start(loop, {"base": "champion"}))
+        assert job["state"] == "succeeded", job
+        params = job["facts"]["params"]
+        assert (params["is_refresh"], params["base"], params["champion"]) == (True, started, serving(loop))
+        if not job["facts"]["verdict"]["promoted"]:
+            assert loop.client.post(f"/models/{job['facts']['model']}/promote").status_code == 200
+        eventually(lambda version=job["facts"]["model"]: serving(loop) == version, 20)
+
+
 def test_a_promotion_under_load_loses_no_request(loop: RunningStack) -> None:
     now, *others = sorted(versions(loop), key=lambda version: version != serving(loop))
     stop = threading.Event()

@@ -76,6 +76,56 @@ def test_frozen_words_keep_their_embeddings(base: str, tmp_path: Path) -> None:
     assert not transformers.AutoModel.from_pretrained(moved).get_input_embeddings().weight.equal(before)
 
 
+def test_what_is_replayed_is_kept(base: str, tmp_path: Path) -> None:
+    from overheard.training.finetune import finetune
+    from overheard.training.replay import remember
+
+    known, unseen = toy_rows(102, seed=1), toy_rows(60, seed=2)
+    champion = finetune(base, known, tmp_path / "champion", RECIPE).directory
+    fresh = Rows(tuple(f"{text} crash" for text in toy_rows(60, seed=3).texts), (0, 0, 2) * 20)  # another habit
+    recipe = replace(RECIPE, epochs=4, replayed_rows=90)
+
+    forgetful = finetune(str(champion), fresh, tmp_path / "forgetful", recipe).directory
+    replay = remember(champion, known, recipe)
+    mindful = finetune(str(champion), fresh, tmp_path / "mindful", recipe, replay=replay).directory
+
+    assert len(replay.texts) == 90
+    lost, kept = ((predict(model, unseen).argmax(axis=1) == unseen.labels).mean() for model in (forgetful, mindful))
+    assert lost < 0.7
+    assert kept > 0.9
+
+
+def test_weights_are_mixed_with_those_that_the_base_had(base: str, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from overheard.training.finetune import finetune
+
+    rows = toy_rows(60, seed=1)
+    start = finetune(base, rows, tmp_path / "start", replace(RECIPE, epochs=1)).directory
+    plain, mixed = (
+        finetune(str(start), rows, tmp_path / str(share), replace(RECIPE, epochs=1, kept_share=share)).directory
+        for share in (0.0, 0.25)
+    )
+
+    old, new, between = (load_file(directory / "model.safetensors") for directory in (start, plain, mixed))
+    for name, weight in between.items():
+        np.testing.assert_allclose(weight, 0.25 * old[name] + 0.75 * new[name], atol=1e-6)
+    assert not new["classifier.weight"].equal(old["classifier.weight"])
+
+
+def test_the_prior_can_be_that_of_the_stream_instead_of_the_rows(base: str, tmp_path: Path) -> None:
+    from overheard.training.finetune import finetune
+
+    rows = Rows(("the phone is here",) * 90, (0, 1, 2) * 30)  # chosen evenly from a stream that is not even
+    recipe = replace(RECIPE, epochs=6, prior_shift=1.0)
+    even = finetune(base, rows, tmp_path / "even", recipe).directory
+    told = finetune(base, rows, tmp_path / "told", recipe, prior=(0.1, 0.8, 0.1)).directory
+
+    level, gap = (np.ptp(predict(directory, rows).mean(axis=0)) for directory in (even, told))
+    assert level < 0.5
+    assert gap > 1.0
+
+
 def test_the_command_makes_a_bundle_that_scores(base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from overheard.scoring.onnx import OnnxEngine
     from overheard.training.starter import main

@@ -1,0 +1,41 @@
+"""Which texts people should label next, so that their labels teach the most."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from overheard.scoring.engine import Floats
+from overheard.training.copies import distinct
+
+
+def choose(
+    probabilities: Floats, texts: Sequence[str], count: int, seed: int, labelled: Sequence[str] = ()
+) -> list[int]:
+    """Indices of the texts to label next: `count`, or fewer when no more are worth it.
+
+    probabilities: (N, 3) what the model in service says of the texts. labelled: texts that have a label already.
+    Takes the classes in turn as the model calls them and any text within a class, so that a rare class is seen often
+    enough to be learned; leaves out near copies of what is labelled or taken. Equal arguments give equal choices.
+    Within a class texts stay as they come, unlike in uncertainty sampling (Lewis & Gale, A sequential algorithm for
+    training text classifiers, SIGIR 1994), which picks the odd ones.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(texts))
+    called = np.asarray(probabilities).argmax(axis=1)[shuffled]
+    turns = np.empty(len(texts), dtype=np.intp)
+    for label in range(probabilities.shape[1]):
+        turns[called == label] = np.arange(np.count_nonzero(called == label))
+    ordered = shuffled[np.argsort(turns, kind="stable")].tolist()
+    fresh = [place - len(labelled) for place in distinct([*labelled, *(texts[index] for index in ordered)])]
+    return [ordered[place] for place in fresh if place >= 0][:count]
+
+
+def stands_for(probabilities: Floats, chosen: Sequence[int]) -> Floats:
+    """(n,) how many of the texts each chosen one stands for: those called as it is, shared among the chosen ones.
+
+    The weighted shares of labels are those of all texts, however often a class was chosen.
+    Method: post-stratification (Holt & Smith, Journal of the Royal Statistical Society A 142, 1979).
+    """
+    called = np.asarray(probabilities).argmax(axis=1)
+    texts, taken = (np.bincount(part, minlength=probabilities.shape[1]) for part in (called, called[list(chosen)]))
+    weights: Floats = (texts / np.maximum(taken, 1))[called[list(chosen)]].astype(np.float32)
+    return weights
