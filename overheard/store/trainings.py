@@ -24,11 +24,12 @@ QUEUED = "waiting for a training worker"
 
 @dataclass(frozen=True)
 class Claim:
-    """A taken training: number `attempt` of job `job_id`."""
+    """A taken training: number `attempt` of job `job_id`. facts: what earlier attempts told."""
 
     job_id: str
     attempt: int
     options: dict[str, Any]
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attem
     job.lease_until = now + timedelta(seconds=lease_s)
     if job.attempts > 1:
         jobs.note(session, job_id, now, f"attempt {job.attempts}")
-    return Claim(job.id, job.attempts, dict(job.options or {}))
+    return Claim(job.id, job.attempts, dict(job.options or {}), dict(job.facts or {}))
 
 
 def tell(session: Session, claim: Claim, standing: Standing, now: datetime, lease_s: float) -> Job | None:

@@ -121,7 +121,7 @@ class _Work:
     ) -> None:
         self.claim, self.options, self.folder = claim, options, folder
         self.database, self.settings, self.pulse = database, settings, pulse
-        self.history: list[dict[str, Any]] = []
+        self.history: list[dict[str, Any]] = list(claim.facts.get("history", []))
 
     def train(self) -> Trained:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -231,9 +231,11 @@ class _Work:
         }
         every = max(1, progress.steps // HISTORY_POINTS)
         if progress.step % every == 0 or progress.step == progress.steps:
-            at = datetime.now(UTC).timestamp()
-            self.history.append({"step": progress.step, "at": at, **shown})
-        self.pulse.say("fine-tuning", progress.step, progress.steps, **shown)
+            earlier = [
+                point for point in self.history if point["step"] < progress.step
+            ]  # a resumed one does some again
+            self.history = [*earlier, {"step": progress.step, "at": datetime.now(UTC).timestamp(), **shown}]
+        self.pulse.say("fine-tuning", progress.step, progress.steps, **shown, history=self.history)
 
     def _export(self, tuned: "FineTuned", frozen: Snapshot, plan: "_Plan") -> Manifest:
         from overheard.training.bundle import make_bundle
@@ -317,7 +319,7 @@ def _mine(session: Session, claim: Claim) -> Job:
 
 
 def _fail(database: Database, claim: Claim, error: Exception) -> None:
-    log.error("training %s failed", claim.job_id, exc_info=error)
+    log.error("training %s failed: %s", claim.job_id, error, exc_info=not isinstance(error, OverheardError))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error = NoRoom(f"the disk is full ({error.filename}): make room, then POST /jobs/{claim.job_id}/retry")
     told = {"title": type(error).__name__, "detail": str(error) or type(error).__name__}

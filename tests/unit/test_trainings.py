@@ -78,7 +78,7 @@ def test_after_one_has_ended_another_may_start(database: Database) -> None:
 
 def test_a_doubled_message_finds_the_training_taken(database: Database) -> None:
     job_id = start(database).id
-    assert take(database, job_id) == Claim(job_id, 1, {"epochs": 1.0})
+    assert take(database, job_id) == Claim(job_id, 1, {"epochs": 1.0}, {})
     assert take(database, job_id) is None
 
 
