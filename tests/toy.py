@@ -1,4 +1,4 @@
-"""Posts in a made-up language in which one word decides: a tiny model learns it in seconds."""
+"""Posts in a made-up language in which two words decide: a tiny model learns it in seconds."""
 
 import csv
 import random
@@ -16,7 +16,7 @@ def toy_posts(count: int, seed: int) -> list[tuple[str, int]]:
     posts = []
     for number in range(count):
         label = number % 3
-        words = [*chance.choices(FILLERS, k=chance.randint(3, 9)), chance.choice(MOODS[label])]
+        words = [*chance.choices(FILLERS, k=chance.randint(3, 6)), *chance.choices(MOODS[label], k=2)]
         chance.shuffle(words)
         posts.append((" ".join(f"word{word}" for word in words), label))
     return posts

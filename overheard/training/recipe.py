@@ -30,7 +30,7 @@ class Recipe:
     validation_rows: int = 2000
     """At most so many of the rows to validate on, if there are any, are read at each judgement."""
     judgements_per_epoch: int = 4
-    patience: int = 4
+    patience: int = 8
     """Training stops after so many judgements without a better macro-recall than the best."""
     fresh_passes: int = 1
     """How often each labelled row comes in an epoch; what is replayed comes once."""
