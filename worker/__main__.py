@@ -17,6 +17,9 @@ from worker.heartbeat import Heart
 QUIET = ["--without-gossip", "--without-mingle"]  # chatter between workers that nothing here listens to
 ML_THREADS = 16  # each holds at most 256 texts: together a few seconds of work, a third of the visibility timeout
 IO_THREADS = 4
+WITHOUT_TORCH_KB = (
+    250_000  # more than a training process takes before it trains, and less than it ever takes afterwards
+)
 
 
 def ml(name: str = "ml") -> None:
@@ -41,12 +44,16 @@ def io(name: str = "io") -> None:
 
 
 def train(name: str = "train") -> None:
-    """Trains, one training at a time, each in a fresh process: what it took of memory and devices goes with it."""
+    """Trains, one training at a time, each in a fresh process: what it took of memory and devices goes with it.
+
+    A process that trained holds torch, and is replaced for that; one that only found its message doubled stays.
+    """
     if lacks := required.lacks("train"):
         raise SettingsError(f"training needs {', '.join(lacks)}: {required.remedy('train')}")
     heart = Heart(context.get().redis, names.TRAINERS, _node(name), dict)
     heart.start()
-    app.conf.update(worker_pool_start_method="spawn", worker_proc_alive_timeout=120, worker_max_tasks_per_child=1)
+    fresh = {"worker_pool_start_method": "spawn", "worker_max_memory_per_child": WITHOUT_TORCH_KB}
+    app.conf.update(fresh, worker_proc_alive_timeout=120)
     try:
         _work("train", name, [names.TRAINING], ["--pool=prefork", "--concurrency=1"], visibility_s=600)
     finally:
