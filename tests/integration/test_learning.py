@@ -25,6 +25,15 @@ SLOW = {"epochs": 60}
 QUICK = {"epochs": 5}
 
 
+@pytest.fixture(autouse=True)
+def at_rest(loop: RunningStack) -> Iterator[None]:
+    """What a failed test leaves running does not fail the next one."""
+    yield
+    for job in loop.client.get("/jobs").json()["jobs"]:
+        if job["kind"] == "training" and job["finished_at"] is None:
+            loop.client.delete(f"/jobs/{job['id']}")
+
+
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Its champion has random weights; in its base data two words decide."""
@@ -136,9 +145,9 @@ def test_a_killed_training_goes_on_and_ends_once(loop: RunningStack) -> None:
     assert loop.client.post("/train/start", json=QUICK).json()["job_id"] == job_id
     saved = eventually(lambda: saved_step(loop, job_id), 120)
     trainer(loop).send_signal(signal.SIGKILL)
-    eventually(lambda: any("attempt 2" in line["line"] for line in loop.job(job_id)["log"]), 60)
+    eventually(lambda: [line["line"] for line in loop.job(job_id)["log"]].count("fine-tuning") == 2, 60)
     resumed = eventually(lambda: loop.job(job_id)["progress"]["done"], 60)
-    assert resumed > saved
+    assert resumed >= saved
     job = ended(loop, job_id)
     assert job["state"] == "succeeded", job
     assert sum("succeeded" in line["line"] for line in job["log"]) == 1
