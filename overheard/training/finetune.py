@@ -5,7 +5,7 @@ Importing this costs torch and transformers: import it where the training is, no
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,11 @@ def finetune(
     on_progress: Callable[[float], None] = lambda share: None,
     *,
     replay: Replay | None = None,
-    prior: Sequence[float] | None = None,
 ) -> FineTuned:
     """Fine-tune `base` (a directory or a Hub id) on `rows`; write safetensors, tokenizer and config to `out`.
 
     on_progress: told the share of steps done, about a hundred times; what it raises ends the training.
-    replay: what the base should go on answering, learned beside the rows. prior: shares of the classes where the model
-    will be used; None: those among the rows.
+    replay: what the base should go on answering, learned beside the rows.
     Runs on a CUDA device when there is one, in bf16 where the machine computes in it. Equal inputs on equal
     machines give equal weights; the global random state is reset on the way.
     Methods: logit adjustment, Menon et al., ICLR 2021; averaged weights, Polyak & Juditsky, SIAM J. Control 30 (1992);
@@ -61,7 +59,7 @@ def finetune(
     kept = Kept(model, recipe.kept_share)
     texts = [clean(text) for text in (*rows.texts * recipe.fresh_passes, *(replay.texts if replay else ()))]
     ids = tokenizer(texts, truncation=True, max_length=recipe.max_tokens)["input_ids"]
-    adjustment = log_prior(prior or [count / len(rows) for count in rows.counts], recipe.prior_shift)
+    adjustment = log_prior(rows, recipe.prior_shift)
     learned = targets(rows.labels * recipe.fresh_passes, recipe.label_smoothing, replay, adjustment).tolist()
     examples = [{"input_ids": tokens, "labels": target} for tokens, target in zip(ids, learned, strict=True)]
     average = WeightAverage(recipe.average_decay)
