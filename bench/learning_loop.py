@@ -38,7 +38,7 @@ from overheard.training.finetune import finetune
 from overheard.training.recipe import REFRESH
 from overheard.training.replay import remember
 
-LOOP, RANDOM = "loop", "random"
+BALANCED, RANDOM = "balanced", "random"
 STARTER: Final = Path(__file__).parents[1] / "overheard" / "starter"
 
 
@@ -81,19 +81,15 @@ class Loop:
 
     def run(self, arm: Arm) -> list[dict[str, Any]]:
         """The rounds of an arm: each labels more, by what the last model says, and trains the starter on all of it."""
-        chosen, weights, found, bundle = list[int](), list[float](), list[dict[str, Any]](), STARTER
+        chosen, found, bundle = list[int](), list[dict[str, Any]](), STARTER
         recipe = replace(REFRESH, seed=arm.seed)
         replay = remember(self._champion, self._base, recipe)
         with tempfile.TemporaryDirectory(prefix="overheard-bench-") as folder:
             for number in range(1, self._rounds + 1):
-                more = self._choose(arm, chosen, bundle, number)
-                chosen, weights = [*chosen, *more[0]], [*weights, *more[1]]
+                chosen += self._choose(arm, chosen, bundle, number)
                 fresh = arm.domain.pool[chosen]
-                prior = np.bincount(fresh.labels, weights=weights, minlength=3) / sum(weights)
                 began_at = time.monotonic()
-                finetune(
-                    str(self._champion), fresh, Path(folder) / "weights", recipe, replay=replay, prior=prior.tolist()
-                )
+                finetune(str(self._champion), fresh, Path(folder) / "weights", recipe, replay=replay)
                 trained_s = time.monotonic() - began_at
                 bundle = self._export(Path(folder) / "weights", Path(folder) / "bundle", [*fresh.texts, *replay.texts])
                 found.append({"labels": len(chosen), "counts": fresh.counts, "trained_s": round(trained_s, 1)})
@@ -106,17 +102,16 @@ class Loop:
         rows = {"domain": domain.judged, "old": self._old}
         return {name: digits(engine.score(part.texts).argmax(axis=1)) for name, part in rows.items()}
 
-    def _choose(self, arm: Arm, chosen: list[int], bundle: Path, number: int) -> tuple[list[int], list[float]]:
-        """Places in the pool, and how many texts each stands for."""
+    def _choose(self, arm: Arm, chosen: list[int], bundle: Path, number: int) -> list[int]:
+        """Places in the pool."""
         pool, seed = arm.domain.pool, 1000 * arm.seed + number
         left = sorted(set(range(len(pool))) - set(chosen))
         if arm.way == RANDOM:
             places = np.random.default_rng(seed).permutation(len(left))[: self._labels].tolist()
-            return [left[place] for place in places], [1.0] * len(places)
-        texts, known = [pool.texts[index] for index in left], [pool.texts[index] for index in chosen]
-        probabilities = OnnxEngine(bundle, 1).score(texts)
-        places = sampling.choose(probabilities, texts, self._labels, seed, known)
-        return [left[place] for place in places], sampling.stands_for(probabilities, places).tolist()
+        else:
+            texts, known = [pool.texts[index] for index in left], [pool.texts[index] for index in chosen]
+            places = sampling.choose(OnnxEngine(bundle, 1).score(texts), texts, self._labels, seed, known)
+        return [left[place] for place in places]
 
     def _export(self, checkpoint: Path, out: Path, seen: list[str]) -> Path:
         """As it would be served; some of what it learned shows how far activations reach."""
@@ -146,7 +141,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--labels", type=int, default=100, help="a round")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--pool", type=int, default=1600, help="rows of a stream that can be labelled")
+    parser.add_argument("--pool", type=int, default=3000, help="rows of a stream that can be labelled")
     parser.add_argument("--judged", type=int, default=1500, help="rows of a stream that are judged and never labelled")
     parser.add_argument("--json", type=Path, default=Settings.load().home / "bench" / "learning.json")
     parser.add_argument("--docs", type=Path, help="page to put the figures into; the plot goes to images/ beside it")
@@ -208,7 +203,7 @@ def _arms(domains: list[Domain], seeds: int) -> Iterator[Arm]:
     """Every domain and way once, then again with the next seed."""
     for seed in range(seeds):
         for domain in domains:
-            yield from (Arm(domain, way, seed) for way in (LOOP, RANDOM))
+            yield from (Arm(domain, way, seed) for way in (BALANCED, RANDOM))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600 }
 .quiet { fill: #59636e }
 .grid { stroke: #d1d9e0; stroke-width: 1 }
-.loop { stroke: #1a7f64; fill: #1a7f64 }
+.balanced { stroke: #1a7f64; fill: #1a7f64 }
 .random { stroke: #8c6c00; fill: #8c6c00 }
 path { fill: none !important; stroke-width: 2 }
 path.random { stroke-dasharray: 5 3 }
@@ -25,7 +25,7 @@ path.random { stroke-dasharray: 5 3 }
   text { fill: #e6edf3 }
   .quiet { fill: #9198a1 }
   .grid { stroke: #3d444d }
-  .loop { stroke: #3fb68b; fill: #3fb68b }
+  .balanced { stroke: #3fb68b; fill: #3fb68b }
   .random { stroke: #d4a72c; fill: #d4a72c }
 }
 """

@@ -6,7 +6,7 @@ Importing this costs torch and transformers: import it where the training is, no
 import math
 import tempfile
 import time
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, MutableSequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,6 @@ def finetune(
     *,
     validation: Rows | None = None,
     replay: Replay | None = None,
-    prior: Sequence[float] | None = None,
     checkpoints: Path | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     save_every_s: float = SAVE_EVERY_S,
@@ -68,8 +67,7 @@ def finetune(
 
     base: the directory of a checkpoint or of a bundle, or a Hub id. validation: rows to judge on while training; the
     weights that were best by macro-recall are written, and training stops when better ones no longer come.
-    replay: what the base should go on answering, learned beside the rows. prior: shares of the classes where the model
-    will be used; None: those among the rows.
+    replay: what the base should go on answering, learned beside the rows.
     checkpoints: a folder of this training's own, which its owner removes. Whoever calls this again after a kill goes on
     from what was saved there last, and ends with the weights that an undisturbed training ends with. on_step: called
     after each optimisation step, and while judging after each forward pass; what it raises ends the training there.
@@ -90,7 +88,7 @@ def finetune(
         _prepare(model, recipe)
         kept = Kept(model, recipe.kept_share)
         max_tokens = min(recipe.max_tokens, opened.positions or recipe.max_tokens)
-        adjustment = log_prior(prior or [count / len(rows) for count in rows.counts], recipe.prior_shift)
+        adjustment = log_prior(rows, recipe.prior_shift)
         texts = (*rows.texts * recipe.fresh_passes, *(replay.texts if replay else ()))
         learned = Learned(
             encode(tokenizer, texts, max_tokens),

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -18,8 +17,6 @@ from overheard.training.checkpoint import open_checkpoint
 from overheard.training.data import Rows
 from overheard.training.predict import logits_of
 from overheard.training.recipe import Recipe
-
-RAREST: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -45,12 +42,13 @@ def remember(base: Path, old: Rows, recipe: Recipe) -> Replay:
     return Replay(texts, softmax(ours, temperature=1.0))
 
 
-def log_prior(shares: Sequence[float], prior_shift: float) -> Floats:
-    """(3,) what is added to logits while they learn a stream with these shares of the classes: see `prior_shift`.
+def log_prior(rows: Rows, prior_shift: float) -> Floats:
+    """(3,) what is added to logits while they learn these rows: see `Recipe.prior_shift`.
 
-    No share counts as less than `RAREST`: a class that nobody labelled yet may come.
+    A class without a row counts as one: that nobody labelled it yet does not mean that it never comes.
     """
-    adjustment: Floats = np.float32(prior_shift) * np.log(np.maximum(np.array(shares, dtype=np.float32), RAREST))
+    shares = np.maximum(np.array(rows.counts, dtype=np.float32), 1) / len(rows)
+    adjustment: Floats = np.float32(prior_shift) * np.log(shares)
     return adjustment
 
 

@@ -27,15 +27,3 @@ def choose(
     ordered = shuffled[np.argsort(turns, kind="stable")].tolist()
     fresh = [place - len(labelled) for place in distinct([*labelled, *(texts[index] for index in ordered)])]
     return [ordered[place] for place in fresh if place >= 0][:count]
-
-
-def stands_for(probabilities: Floats, chosen: Sequence[int]) -> Floats:
-    """(n,) how many of the texts each chosen one stands for: those called as it is, shared among the chosen ones.
-
-    The weighted shares of labels are those of all texts, however often a class was chosen.
-    Method: post-stratification (Holt & Smith, Journal of the Royal Statistical Society A 142, 1979).
-    """
-    called = np.asarray(probabilities).argmax(axis=1)
-    texts, taken = (np.bincount(part, minlength=probabilities.shape[1]) for part in (called, called[list(chosen)]))
-    weights: Floats = (texts / np.maximum(taken, 1))[called[list(chosen)]].astype(np.float32)
-    return weights

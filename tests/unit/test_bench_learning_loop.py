@@ -22,7 +22,7 @@ def partly_right(share: float, seed: int) -> str:
 
 def report() -> dict[str, Any]:
     """Two domains, two seeds, two rounds; the loop's labels teach more than random ones."""
-    levels = {"loop": (0.6, 0.8), "random": (0.55, 0.65)}
+    levels = {"balanced": (0.6, 0.8), "random": (0.55, 0.65)}
     arms = {
         f"{domain}/{way}/{seed}": [
             {
@@ -90,7 +90,7 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
 
 
 def test_rounds_begin_with_the_starter_and_average_over_seeds() -> None:
-    found = learning_report.rounds(report(), "cats", "loop")
+    found = learning_report.rounds(report(), "cats", "balanced")
     assert [spent for spent, _, _ in found] == [0, 100, 200]
     shares = [here.accuracy for _, here, _ in found]
     both = [figures(partly_right(0.6, seed), LABELS).accuracy for seed in range(2)]
@@ -103,7 +103,7 @@ def test_tables_say_what_was_gained_and_are_whole() -> None:
     assert len(tables) == 3
     for table in tables:
         assert len({row.count("|") for row in table}) == 1
-    row = next(line for line in tables[0] if line.startswith("| the loop's choice against random"))
+    row = next(line for line in tables[0] if line.startswith("| balanced against random"))
     assert row.split("|")[2].strip().startswith("+1")
     assert row.split("|")[5].strip() == "+0.0 (+0.0 to +0.0)"
 

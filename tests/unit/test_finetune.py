@@ -113,19 +113,6 @@ def test_weights_are_mixed_with_those_that_the_base_had(base: str, tmp_path: Pat
     assert not new["classifier.weight"].equal(old["classifier.weight"])
 
 
-def test_the_prior_can_be_that_of_the_stream_instead_of_the_rows(base: str, tmp_path: Path) -> None:
-    from overheard.training.finetune import finetune
-
-    rows = Rows(("the phone is here",) * 90, (0, 1, 2) * 30)  # chosen evenly from a stream that is not even
-    recipe = replace(RECIPE, epochs=6, prior_shift=1.0)
-    even = finetune(base, rows, tmp_path / "even", recipe).directory
-    told = finetune(base, rows, tmp_path / "told", recipe, prior=(0.1, 0.8, 0.1)).directory
-
-    level, gap = (np.ptp(predict(directory, rows).mean(axis=0)) for directory in (even, told))
-    assert level < 0.5
-    assert gap > 1.0
-
-
 def test_the_command_makes_a_bundle_that_scores(base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from overheard.scoring.onnx import OnnxEngine
     from overheard.training.starter import main

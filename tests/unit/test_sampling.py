@@ -1,6 +1,6 @@
 import numpy as np
 
-from overheard.training.sampling import choose, stands_for
+from overheard.training.sampling import choose
 
 WORDS = ("amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jade", "kelp", "lotus")
 
@@ -43,13 +43,3 @@ def test_equal_arguments_give_equal_choices_and_another_seed_gives_others() -> N
     first, second, other = (choose(probabilities, texts, count=20, seed=seed) for seed in (1, 1, 2))
     assert first == second
     assert set(first) != set(other)
-
-
-def test_weighted_labels_have_the_shares_of_the_stream() -> None:
-    """Two in three of the texts called negative are negative; nobody errs about the rest."""
-    calls = [0] * 6 + [1] * 60 + [2] * 34
-    truth = np.array([0, 0, 0, 0, 1, 1, *calls[6:]])
-    chosen = [0, 2, 4, *range(6, 9), *range(66, 69)]
-    weights = stands_for(called(*calls), chosen)
-    shares = np.bincount(truth[chosen], weights=weights) / weights.sum()
-    np.testing.assert_allclose(shares, np.bincount(truth) / 100, atol=1e-6)
