@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from overheard.errors import NotFound
 from overheard.scoring.text import key
 from overheard.store.tables import Label
 
-INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 SAME = ("text_key", "labelled_by", "purpose")
 REPLACED = ("text", "label", "source", "brand", "labelled_at")
 
@@ -70,7 +69,8 @@ def save(session: Session, new: Sequence[NewLabel], labelled_by: str, now: datet
         if known.get((text_key, purpose)) != given.label
     ]
     if rows:
-        insert: Any = INSERTS[session.get_bind().dialect.name](Label)
+        dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")  # the other one costs time
+        insert: Any = dialect.insert(Label)
         newer = {name: insert.excluded[name] for name in REPLACED}
         session.execute(insert.on_conflict_do_update(index_elements=SAME, set_=newer), rows)
     return Saved(added, changed, len(new) - added - changed)

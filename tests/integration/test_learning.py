@@ -217,6 +217,17 @@ def test_refreshes_start_where_the_first_of_them_started(loop: RunningStack) -> 
         eventually(lambda version=job["facts"]["model"]: serving(loop) == version, 20)
 
 
+def test_the_weekly_training_starts_when_there_are_new_labels(loop: RunningStack) -> None:
+    before, log = state(loop)["job_id"], loop.home / "logs" / "io.log"
+    with Celery(broker=loop.redis_url) as celery:
+        celery.send_task("train.weekly", queue="io")
+        eventually(lambda: "no weekly training: no new labels" in log.read_text(), 20)
+        assert state(loop)["job_id"] == before
+        loop.client.post("/labels", json={"labels": [{"text": "word1 word2 of this week", "label": "negative"}]})
+        celery.send_task("train.weekly", queue="io")
+        eventually(lambda: state(loop)["job_id"] != before, 20)
+
+
 def test_a_promotion_under_load_loses_no_request(loop: RunningStack) -> None:
     now, *others = sorted(versions(loop), key=lambda version: version != serving(loop))
     stop = threading.Event()
