@@ -77,8 +77,8 @@ def _panel(lines: dict[str, Points], left: float, top: float, lowest: float, rea
         _, y = place(0, tick * STEP)
         yield f'<path class="grid" d="M{left} {y:.1f}H{left + PANEL}"/>'
         yield _text(left - 6, y + 4, f"{tick * STEP:.2f}", "quiet", "end")
-    for labels in (0, spent):
-        yield _text(place(labels, 0)[0], top + HEIGHT + 16, str(labels), "quiet", "middle")
+    yield _text(left, top + HEIGHT + 16, "0", "quiet", "middle")
+    yield _text(left + PANEL, top + HEIGHT + 16, f"{spent} labels", "quiet", "end")
     for way, points in lines.items():
         places = [place(*point) for point in points]
         yield f'<path class="{way}" d="M{" L".join(f"{x:.1f} {y:.1f}" for x, y in places)}"/>'

@@ -40,5 +40,5 @@ class Recipe:
     """Of the starting weights, mixed into the trained ones at the end."""
 
 
-REFRESH = Recipe(epochs=1.0, batch_size=32, learning_rate=4e-4, fresh_passes=2, replayed_rows=800, kept_share=0.5)
+REFRESH = Recipe(epochs=1.0, batch_size=32, learning_rate=4e-4, fresh_passes=2, replayed_rows=1600, kept_share=0.5)
 """Of a model that knows its task and meets a few hundred labels from another stream: see docs/learning.md."""
