@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api import auth, errors
 from api.jobs import Desk
 from api.metrics import watch
-from api.routes import batches, health, inference, jobs, keys, labels, metrics, models, training
+from api.routes import batches, health, inference, jobs, keys, metrics
 from api.services import Services
 from overheard import __version__
 from overheard.limits import MAX_BODY_BYTES
@@ -30,6 +30,8 @@ SECURITY: dict[str, Any] = {
 
 def create_app(settings: Settings | None = None) -> OpenAPI:
     """Raises SettingsError, StackError."""
+    from api.routes import labels, models, training  # what no import of this module need wait for
+
     settings = settings or Settings.load()
     app = OpenAPI(
         "api",
