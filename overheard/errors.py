@@ -12,10 +12,16 @@ OverheardError
 ├── TrainingStopped       nobody wants this training any more
 ├── NoRoom                a disk or a database is full
 ├── NoMemory              a machine or a device has too little memory
+├── SourceError           a platform gave no posts
+│   ├── SourceBusy        it says when to come back
+│   ├── SourceRefused     it wants something of the operator: a key, credit, another query
+│   └── SourceDown        no answer, or one that makes no sense: tried again, later and later
 ├── ScoringUnavailable    nobody scored the texts in time
 ├── ScoringFailed         a worker said that these texts can't be scored
 └── StackError            the local stack can't start, or has stopped
 """
+
+from datetime import datetime
 
 
 class OverheardError(Exception):
@@ -80,6 +86,34 @@ class NoRoom(OverheardError):
 
 class NoMemory(OverheardError):
     """Raised when a machine or a device has too little memory for what it was asked."""
+
+
+class SourceError(OverheardError):
+    """Raised when a platform gave no posts. source: the collector's name."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source, self.reason = source, reason
+
+
+class SourceBusy(SourceError):
+    """Raised when a platform says when to come back, as by a rate limit."""
+
+    def __init__(self, source: str, reason: str, retry_at: datetime) -> None:
+        super().__init__(source, reason)
+        self.retry_at = retry_at
+
+
+class SourceRefused(SourceError):
+    """Raised when asking again is no use before somebody acts. advice: what the operator should do."""
+
+    def __init__(self, source: str, reason: str, advice: str) -> None:
+        super().__init__(source, f"{reason}: {advice}")
+        self.advice = advice
+
+
+class SourceDown(SourceError):
+    """Raised when a platform did not answer, failed, or answered with something that makes no sense."""
 
 
 class ScoringUnavailable(OverheardError):

@@ -64,6 +64,30 @@ class Settings(BaseSettings):
     visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")
     reap_every_s: float = Field(15, gt=0, description="How often lost work is looked for.")
     keep_jobs_days: int = Field(30, ge=1, description="Finished jobs, their texts and scores are deleted after this.")
+    secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Keys the hashes of authors and signs webhooks; unset: made once, in the state folder.",
+    )
+    keep_authors: bool = Field(False, description="Keep authors as their platforms name them, not as keyed hashes.")
+    keep_posts: str = Field(
+        "365",
+        pattern=r"^\d+(,\w+=\d+)*$",
+        description="Days that posts are kept; a source can have its own: `365,x=30`.",
+    )
+    inspect_every_s: int = Field(300, ge=10, description="How often a feed is inspected, unless it says otherwise.")
+    fetch_timeout_s: float = Field(20, gt=0, description="How long a platform may take to answer.")
+    x_token: SecretStr | None = Field(None, description="Bearer token of X's API v2.")
+    x_url: str = Field("https://api.twitter.com", description="Where X's API is.")
+    x_monthly_reads: int = Field(
+        10_000, ge=0, description="Posts that may be read from X in a month: reads cost money."
+    )
+    x_read_cost: float = Field(0.005, ge=0, description="What X bills for a post that was read, in dollars.")
+    mastodon_token: SecretStr | None = Field(None, description="Access token; searching by words needs one.")
+    hn_url: str = Field("https://hn.algolia.com", description="Where Hacker News is searched.")
+    bluesky_url: str = Field("https://bsky.social", description="Bluesky server of the account.")
+    bluesky_handle: str | None = Field(None, description="Account that searches Bluesky.")
+    bluesky_password: SecretStr | None = Field(None, description="An app password of that account.")
     hf_repo: str | None = Field(
         None, pattern=r"^\w[\w.-]*/\w[\w.-]*$", description="Hub repository that promoted models are published to."
     )

@@ -51,7 +51,7 @@ def pins() -> Iterator[Finding]:
             other.append(f"{name} {there} instead of {pinned}")
     if other:
         detail = f"{len(other)} packages differ from constraints.txt: " + ", ".join(other[:5])
-        yield Finding("versions", "warning", detail, required.remedy("local,train"))
+        yield Finding("versions", "warning", detail, required.remedy("local,sources,train"))
     else:
         yield Finding("versions", "ok", "as in constraints.txt")
 

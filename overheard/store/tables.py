@@ -1,9 +1,22 @@
-"""The tables. Times are UTC and aware; ids are strings made by whoever inserts."""
+"""The tables. Times are UTC and aware; ids are strings made by whoever inserts, or counted where rows are many."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -27,6 +40,9 @@ class Table(DeclarativeBase):
     """Base of all tables."""
 
     type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON, list[dict[str, Any]]: JSON}
+
+
+COUNTED = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts by itself only what is called INTEGER
 
 
 def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
@@ -204,3 +220,240 @@ class Champion(Table):
     reason: Mapped[str] = mapped_column(Text)
     changed_at: Mapped[datetime]
     mirrored_at: Mapped[datetime | None]
+
+
+class Brand(Table):
+    """Whom people talk about. spec: what `overheard.brands.Spec` holds: aliases, products, languages, …"""
+
+    __tablename__ = "brands"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[str] = mapped_column(String(200), unique=True)
+    spec: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Feed(Table):
+    """Where posts on a brand come from. Without a brand, its posts say themselves whom they are about.
+
+    source, target, options: what `overheard.collectors.base.Asked` says; unique per brand. cursor: where the next
+    inspection goes on. due_at: when that is. lease_until: while it has not passed, somebody is at it.
+    state: new, ok, busy (the platform said when to come back), down, refused (somebody must act), paused.
+    problem: {"reason", "advice"} of the last inspection that failed; failures: how many did in a row.
+    complete_at: up to when everything that the platform has was read.
+    """
+
+    __tablename__ = "feeds"
+    __table_args__ = (UniqueConstraint("brand_id", "source", "target"), Index("ix_feeds_due", "due_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    brand_id: Mapped[int | None] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"))
+    source: Mapped[str] = mapped_column(String(32))
+    target: Mapped[str] = mapped_column(Text, default="")
+    options: Mapped[dict[str, Any]]
+    every_s: Mapped[int]
+    cursor: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16), default="new")
+    problem: Mapped[dict[str, Any] | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    lease_until: Mapped[datetime | None]
+    inspected_at: Mapped[datetime | None]
+    complete_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Gap(Table):
+    """A stretch of time of which a feed does not know everything. filled_at: since when it does, after all.
+
+    is_final: the platform no longer gives what is missing.
+    """
+
+    __tablename__ = "gaps"
+    __table_args__ = (Index("ix_gaps_feed", "feed_id", "since"),)
+
+    id: Mapped[int] = mapped_column(COUNTED, primary_key=True, autoincrement=True)
+    feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id", ondelete="CASCADE"))
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text)
+    is_final: Mapped[bool] = mapped_column(default=False)
+    filled_at: Mapped[datetime | None]
+
+
+class Reads(Table):
+    """Posts that a platform billed for on a day (UTC)."""
+
+    __tablename__ = "reads"
+
+    source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    feed_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(default=0)
+
+
+class Post(Table):
+    """What somebody said, once, however many brands it mentions. author: a keyed hash, unless a setting says otherwise.
+
+    details: what the platform told beyond that: url, replies_to, quotes, edited_at. reach: how often it was reposted.
+    """
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index("ix_posts_author", "source", "author"),
+        Index("ix_posts_posted", "posted_at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(COUNTED, primary_key=True, autoincrement=True)
+    source: Mapped[str] = mapped_column(String(32))
+    external_id: Mapped[str] = mapped_column(String(512))
+    author: Mapped[str] = mapped_column(String(255), default="")
+    text: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(8), default="")
+    reach: Mapped[int] = mapped_column(default=0)
+    details: Mapped[dict[str, Any]]
+    posted_at: Mapped[datetime]
+    heard_at: Mapped[datetime]
+
+
+class Mention(Table):
+    """A post is about a brand. posted_at, source: the post's, so that a brand's hours are found without it."""
+
+    __tablename__ = "mentions"
+    __table_args__ = (Index("ix_mentions_post", "post_id"), {"sqlite_with_rowid": False})
+
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"), primary_key=True)
+    posted_at: Mapped[datetime] = mapped_column(primary_key=True)
+    post_id: Mapped[int] = mapped_column(COUNTED, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32))
+    feed_id: Mapped[int | None]
+
+
+class Score(Table):
+    """What a model version says of a post. The newest counts."""
+
+    __tablename__ = "scores"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    post_id: Mapped[int] = mapped_column(COUNTED, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    negative: Mapped[float]
+    neutral: Mapped[float]
+    positive: Mapped[float]
+    scored_at: Mapped[datetime]
+
+
+class Unscored(Table):
+    """A post that waits for its score: new, edited, or to be scored again. Taken with a lease, gone with its score.
+
+    attempts: how often it was taken; a post that was taken too often is left alone, and counted.
+    """
+
+    __tablename__ = "unscored"
+
+    post_id: Mapped[int] = mapped_column(
+        COUNTED, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None]
+
+
+class Hour(Table):
+    """What was said of a brand on a source in one hour (UTC), as one model version reads it.
+
+    A post is in one row of its hour, that of its newest score. model: empty for posts without a score.
+
+    called_*: posts by the most probable class. sum_*: sums of the probabilities. reach: sum of reposts.
+    moments: JSON that estimates need beyond that, see `overheard.aggregates`.
+    """
+
+    __tablename__ = "hours"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    posts: Mapped[int]
+    called_negative: Mapped[int] = mapped_column(default=0)
+    called_neutral: Mapped[int] = mapped_column(default=0)
+    called_positive: Mapped[int] = mapped_column(default=0)
+    sum_negative: Mapped[float] = mapped_column(default=0.0)
+    sum_neutral: Mapped[float] = mapped_column(default=0.0)
+    sum_positive: Mapped[float] = mapped_column(default=0.0)
+    reach: Mapped[int] = mapped_column(default=0)
+    moments: Mapped[dict[str, Any]]
+
+
+class DirtyHour(Table):
+    """An hour whose rows in `hours` are out of date. marks: written anew by each who marks it, so that it is locked."""
+
+    __tablename__ = "dirty_hours"
+
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    marks: Mapped[int] = mapped_column(default=1)
+
+
+class Forgotten(Table):
+    """A post that was deleted on request or by its platform, by a keyed hash of its id: it is not kept again."""
+
+    __tablename__ = "forgotten"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]
+
+
+class Taught(Table):
+    """A model version has trained on the label of this text (`overheard.scoring.text.key`)."""
+
+    __tablename__ = "taught"
+
+    text_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    model: Mapped[str] = mapped_column(ForeignKey("models.version", ondelete="CASCADE"), primary_key=True)
+
+
+class Schedule(Table):
+    """What somebody changed of an entry of the timetable. cron: five fields (UTC), or None for the entry's own."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    is_paused: Mapped[bool] = mapped_column(default=False)
+    cron: Mapped[str | None] = mapped_column(String(100))
+    changed_by: Mapped[str] = mapped_column(String(64))
+    changed_at: Mapped[datetime]
+
+
+class Slot(Table):
+    """A run of an entry of the timetable: whoever inserts it does it, so a slot that is sent twice is done once.
+
+    due_at: the slot's time; of a run that somebody asked for, when that was. asked_by: empty for the timetable's own.
+    """
+
+    __tablename__ = "slots"
+    __table_args__ = (Index("ix_slots_due", "due_at"),)
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(primary_key=True)
+    asked_by: Mapped[str] = mapped_column(String(64), default="")
+    claimed_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(Text, default="")
+
+
+class CallHour(Table):
+    """What callers of POST /inference were told in one hour (UTC) by one model version, all texts together."""
+
+    __tablename__ = "call_hours"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    texts: Mapped[int]
+    sum_negative: Mapped[float]
+    sum_neutral: Mapped[float]
+    sum_positive: Mapped[float]
