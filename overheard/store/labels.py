@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from importlib import import_module
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import delete, func, select, tuple_
@@ -14,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from overheard.errors import NotFound
 from overheard.scoring.text import key
+from overheard.store.dialect import inserting
 from overheard.store.tables import Label
 
 SAME = ("text_key", "labelled_by", "purpose")
@@ -69,8 +68,7 @@ def save(session: Session, new: Sequence[NewLabel], labelled_by: str, now: datet
         if known.get((text_key, purpose)) != given.label
     ]
     if rows:
-        dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")  # the other one costs time
-        insert: Any = dialect.insert(Label)
+        insert = inserting(session, Label)
         newer = {name: insert.excluded[name] for name in REPLACED}
         session.execute(insert.on_conflict_do_update(index_elements=SAME, set_=newer), rows)
     return Saved(added, changed, len(new) - added - changed)
