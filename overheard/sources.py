@@ -1,0 +1,91 @@
+"""What people write where a feed is named: `x`, `rss:https://…`, `file:posts.csv?text=body`, `webhook:shop`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+FILE: Final = "file"
+ADDRESSED: Final = ("rss", "mastodon")
+PUSHED: Final = "webhook"
+MAX_BYTES: Final = 2000
+"""PostgreSQL indexes a target up to 2,704 bytes."""
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_HOOK: Final = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The three parts of `overheard.collectors.base.Asked` that a person writes. `str()` gives their one form."""
+
+    source: str
+    target: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether its posts come by themselves."""
+        return self.source == PUSHED
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a worker reads a file of its machine for it."""
+        return self.source == FILE
+
+    def anchored(self, folder: Path) -> "Source":
+        """With a relative path taken from `folder`."""
+        return replace(self, target=str((folder / self.target).resolve())) if self.reads_files else self
+
+    def __str__(self) -> str:
+        options = urlencode(sorted(self.options.items()), quote_via=quote)
+        ends = f"?{options}" if options or (self.reads_files and "?" in self.target) else ""
+        return self.source + (f":{self.target}{ends}" if self.target else "")
+
+
+def parse(text: str) -> Source:
+    """Only a file has options: `file:PATH?text=COLUMN&id=COLUMN`; a path that holds a `?` itself ends in one.
+
+    Whether the source exists and takes such a target, its collector says. Raises ValueError: what is wrong.
+    """
+    source, _, target = text.strip().partition(":")
+    source, target = source.strip().lower(), target.strip()
+    if not _NAME.fullmatch(source):
+        raise ValueError(f"{text!r} is no source: write x, rss:https://…, file:posts.csv, webhook:NAME")
+    if len(target.encode("utf-8", "replace")) > MAX_BYTES:
+        raise ValueError(f"what follows {source}: is longer than {MAX_BYTES:,} bytes")
+    if any(not (letter.isprintable() or letter in "\u200c\u200d") for letter in target):
+        raise ValueError(f"what follows {source}: holds control characters")
+    if source == FILE:
+        return _file(target)
+    if source == PUSHED and not _HOOK.fullmatch(target):
+        raise ValueError(f"{text!r}: a webhook has a name of at most 64 letters, digits, `_`, `.`, `-`: webhook:shop")
+    return Source(source, _address(target) if source in ADDRESSED and target else target)
+
+
+def _file(target: str) -> Source:
+    path, mark, rest = target.rpartition("?")
+    if not mark:
+        path, rest = target, ""
+    if not path:
+        raise ValueError("name a file: file:posts.csv")
+    try:
+        options = dict(parse_qsl(rest, keep_blank_values=True, strict_parsing=bool(rest)))
+    except ValueError:
+        raise ValueError(f"{rest!r} should be like text=body&id=tweet_id (a path that holds a ? ends in one)") from None
+    return Source(FILE, path, options)
+
+
+def _address(url: str) -> str:
+    """The same for addresses that differ in nothing: scheme and host in small letters, no fragment."""
+    parts = urlsplit(url)  # raises ValueError
+    if "@" in parts.netloc:
+        raise ValueError("leave user and password out of the address: it is stored and shown")
+    address = parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), fragment="")
+    return address._replace(path="" if address.path == "/" and not address.query else address.path).geturl()
+
+
+def of_row(row: Any) -> Source:
+    """Of whatever has `source`, `target` and `options`, as a row of `feeds` has."""
+    return Source(row.source, row.target, row.options)
