@@ -72,7 +72,9 @@ def _source(text: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 Term = Annotated[str, AfterValidator(_term)]
 Terms = Annotated[tuple[Term, ...], Field(max_length=MAX_TERMS), AfterValidator(unique)]
-Languages = Annotated[tuple[Annotated[str, AfterValidator(_language)], ...], Field(max_length=20), AfterValidator(unique)]
+Languages = Annotated[
+    tuple[Annotated[str, AfterValidator(_language)], ...], Field(max_length=20), AfterValidator(unique)
+]
 SourceText = Annotated[str, AfterValidator(_source)]
 
 

@@ -9,14 +9,14 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from overheard import brands
+from overheard.brands import key
 from overheard.budget import Budget, allowance
 from overheard.collectors import collector
-from overheard.collectors.base import Asked, Page, Post, Topic
+from overheard.collectors.base import Page, Post
 from overheard.errors import OverheardError, SourceDown
 from overheard.privacy import Privacy
 from overheard.settings import Settings
-from overheard.store import inspections, posts
+from overheard.store import feeds, inspections, posts
 from overheard.store.database import Database
 from overheard.store.inspections import Held
 from overheard.store.tables import Brand
@@ -51,7 +51,7 @@ class Listener:
         feed, now = held.feed, datetime.now(UTC)
         platform = collector(feed.source, self.settings)
         page: Page | None = None
-        for page in platform.read(asked(held), feed.cursor, now, self._allowance(held, now)):
+        for page in platform.read(feeds.asked(feed, held.brand), feed.cursor, now, self._allowance(held, now)):
             if (still := self._keep(held, page)) is None:
                 return
             held = still
@@ -94,22 +94,13 @@ class Listener:
             return None
         with self.database.read() as session:
             spent = inspections.spent(session, held.feed.source, now)
-            feeds = inspections.count_feeds(session, held.feed.source)
-        return allowance(budget, spent, held.feed.id, feeds, now)
+            sharing = inspections.count_feeds(session, held.feed.source)
+        return allowance(budget, spent, held.feed.id, sharing, now)
 
 
 def budget_of(source: str, settings: Settings) -> Budget | None:
     """None: its reads are free."""
     return Budget(settings.x_monthly_reads, settings.x_read_cost) if source == "x" else None
-
-
-def asked(held: Held) -> Asked:
-    """What a feed's collector is told."""
-    return Asked(_topic(held.brand), held.feed.target, held.feed.options)
-
-
-def _topic(brand: Brand | None) -> Topic:
-    return brands.topic(brand.name, brands.Spec.read(brand.spec)) if brand else Topic(())
 
 
 def brands_of(session: Session, brand: Brand | None) -> Callable[[Post], Sequence[int]]:
@@ -119,9 +110,9 @@ def brands_of(session: Session, brand: Brand | None) -> Callable[[Post], Sequenc
     def find(post: Post) -> Sequence[int]:
         if not post.brands:
             return [brand.id] if brand else []
-        keys = {brands.key(name) for name in post.brands}
+        keys = {key(name) for name in post.brands}
         if unknown := keys - ids.keys():
             ids.update(session.execute(select(Brand.name_key, Brand.id).where(Brand.name_key.in_(unknown))).all())
-        return [ids[key] for key in sorted(keys) if key in ids]
+        return [ids[one] for one in sorted(keys) if one in ids]
 
     return find

@@ -27,7 +27,9 @@ def add(session: Session, name: str, spec: Spec, now: datetime) -> tuple[Brand, 
     if brand is None:  # removed between the two
         raise Conflict(f"brand {name!r} is being changed: send again")
     if spec_of(brand) != spec:
-        raise Conflict(f"brand {brand.name!r} ({brand.id}) is described otherwise: change it with PATCH /brands/{brand.id}")
+        raise Conflict(
+            f"brand {brand.name!r} ({brand.id}) is described otherwise: change it with PATCH /brands/{brand.id}"
+        )
     return brand, made is not None
 
 
