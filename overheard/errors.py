@@ -6,6 +6,7 @@ OverheardError
 ├── BundleError           a model bundle is missing, damaged or of another kind
 ├── PublishFailed         a model did not get to the Hub
 ├── NotFound              a row that a caller named does not exist
+├── NotSigned             a push whose signature is missing, wrong or old
 ├── Conflict              what was asked for contradicts the present state
 │   └── TrainingRuns      one training is unfinished, and there is never a second
 ├── TrainingFailed        a training came to no end; its job says why
@@ -58,6 +59,10 @@ class NotFound(OverheardError):
     def __init__(self, kind: str, key: str, advice: str = "") -> None:
         super().__init__(f"no {kind} {key!r}" + (f": {advice}" if advice else ""))
         self.kind, self.key = kind, key
+
+
+class NotSigned(OverheardError):
+    """Raised when posts were pushed with a signature that is missing, wrong or too old; the message says which."""
 
 
 class Conflict(OverheardError):

@@ -153,6 +153,10 @@ class Settings(BaseSettings):
         return Retention(int(default), {source: int(days) for source, days in (part.split("=") for part in own)})
 
     @property
+    def secret_file(self) -> Path:
+        return self.home / "secret"
+
+    @property
     def broker_url(self) -> str:
         """URL of the Redis-protocol server: the one that is set, else the embedded one of the running stack."""
         if self.redis_url:

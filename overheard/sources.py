@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from overheard.collectors import OURS, PUSHED, collector
+from overheard.collectors.base import Asked, Topic
+from overheard.errors import DataError, SettingsError
+from overheard.settings import Settings
+
 FILE: Final = "file"
 ADDRESSED: Final = ("rss", "mastodon")
-PUSHED: Final = "webhook"
 MAX_BYTES: Final = 2000
 """PostgreSQL indexes a target up to 2,704 bytes."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -89,3 +93,21 @@ def _address(url: str) -> str:
 def of_row(row: Any) -> Source:
     """Of whatever has `source`, `target` and `options`, as a row of `feeds` has."""
     return Source(row.source, row.target, row.options)
+
+
+def check(said: Source, about: Topic, settings: Settings) -> None:
+    """Whether posts could come from there at all. about: without terms where the posts say whom they are about.
+
+    Raises DataError (what to change), SettingsError (what to set or to install).
+    """
+    if said.is_pushed:
+        return
+    if said.reads_files and not Path(said.target).is_absolute():
+        raise DataError(f"{said}: name the file's whole path, from / on")
+    if not about.terms and said.source in OURS and not said.reads_files:
+        raise DataError(f"{said} needs a brand: its words are what is looked for")
+    try:
+        collector(said.source, settings).check(Asked(about, said.target, said.options))
+    except ModuleNotFoundError as error:
+        advice = f"{error.name} is not installed: pip install 'overheard[sources]'"
+        raise SettingsError(f"{said.source}: {advice}") from error

@@ -1,7 +1,6 @@
 """Brands: whom people talk about."""
 
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Final
 
 from sqlalchemy import and_, delete, exists, or_, select
@@ -10,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from overheard.brands import Spec, key
 from overheard.errors import Conflict, NotFound
+from overheard.store import posts
 from overheard.store.database import Database
+from overheard.store.dialect import inserting
 from overheard.store.tables import Brand, Feed, Mention, Post
 
 FORGOTTEN_AT_ONCE: Final = 2000
@@ -18,10 +19,12 @@ FORGOTTEN_AT_ONCE: Final = 2000
 
 
 def add(session: Session, name: str, spec: Spec, now: datetime) -> tuple[Brand, bool]:
-    """The brand, and whether it is new: adding it again changes nothing. Raises Conflict when it is described otherwise."""
-    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")  # the other one costs time
+    """The brand, and whether it is new: adding it again changes nothing.
+
+    Raises Conflict when it is described otherwise.
+    """
     row = {"name": name, "name_key": key(name), "spec": _stored(spec), "created_at": now, "updated_at": now}
-    insert: Any = dialect.insert(Brand).values(row).on_conflict_do_nothing(index_elements=["name_key"])
+    insert = inserting(session, Brand).values(row).on_conflict_do_nothing(index_elements=["name_key"])
     made = session.scalar(insert.returning(Brand.id))
     brand = named(session, name)
     if brand is None:  # removed between the two
@@ -105,6 +108,6 @@ def _forget_some(session: Session, brand_id: int) -> int:
         ids = [post_id for _, post_id in found]
         until = found[-1].posted_at
         session.execute(delete(Mention).where(of_brand, Mention.posted_at <= until, Mention.post_id.in_(ids)))
-        about_nobody = ~exists().where(Mention.post_id == Post.id)
-        session.execute(delete(Post).where(Post.id.in_(ids), about_nobody))
+        about_nobody = select(Post.id).where(Post.id.in_(ids), ~exists().where(Mention.post_id == Post.id))
+        posts.remove(session, session.scalars(about_nobody).all())
     return len(found)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from importlib import import_module
 from typing import Any, Final
 
 from sqlalchemy import and_, delete, func, or_, select
@@ -12,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from overheard import sources
 from overheard.brands import topic
+from overheard.collectors import PUSHED
 from overheard.collectors.base import Asked, Topic
 from overheard.errors import Conflict, NotFound
 from overheard.sources import Source
 from overheard.store.brands import spec_of
+from overheard.store.dialect import inserting
 from overheard.store.tables import Brand, Feed, Gap
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -47,11 +48,7 @@ class Listed:
 
 def asked(feed: Feed, brand: Brand | None) -> Asked:
     """What its collector is asked."""
-    return asked_by(sources.of_row(feed), topic(brand.name, spec_of(brand)) if brand else Topic(()))
-
-
-def asked_by(said: Source, about: Topic) -> Asked:
-    return Asked(about, said.target, said.options)
+    return Asked(topic(brand.name, spec_of(brand)) if brand else Topic(()), feed.target, feed.options)
 
 
 def add(session: Session, brand_id: int | None, said: Source, every_s: int, now: datetime) -> tuple[Feed, bool]:
@@ -59,7 +56,6 @@ def add(session: Session, brand_id: int | None, said: Source, every_s: int, now:
 
     Raises Conflict when it is there with other options.
     """
-    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")  # the other one costs time
     row = {
         "brand_id": brand_id,
         "source": said.source,
@@ -70,7 +66,7 @@ def add(session: Session, brand_id: int | None, said: Source, every_s: int, now:
         "due_at": NEVER if said.is_pushed else now,
         "created_at": now,
     }
-    made = session.scalar(dialect.insert(Feed).values(row).on_conflict_do_nothing().returning(Feed.id))
+    made = session.scalar(inserting(session, Feed).values(row).on_conflict_do_nothing().returning(Feed.id))
     feed = session.scalar(select(Feed).where(_is(brand_id, said)))
     if feed is None:  # removed between the two
         raise Conflict(f"feed {said} is being changed: send again")
@@ -164,7 +160,7 @@ def remove(session: Session, feed_id: int) -> None:
 
 def webhook(session: Session, id_or_name: str) -> Feed | None:
     """The feed that takes pushed posts, by its id or its name. Raises Conflict when several have the name."""
-    is_pushed = Feed.source == sources.PUSHED
+    is_pushed = Feed.source == PUSHED
     named = Feed.id == int(id_or_name) if id_or_name.isdecimal() else Feed.target == id_or_name
     found = session.scalars(select(Feed).where(is_pushed, named).order_by(Feed.id).limit(2)).all()
     if len(found) > 1:

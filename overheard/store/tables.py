@@ -246,7 +246,11 @@ class Feed(Table):
     """
 
     __tablename__ = "feeds"
-    __table_args__ = (UniqueConstraint("brand_id", "source", "target"), Index("ix_feeds_due", "due_at"))
+    __table_args__ = (
+        UniqueConstraint("brand_id", "source", "target"),
+        _partial_index("ux_feeds_without_brand", "source", "target", where="brand_id IS NULL", unique=True),
+        Index("ix_feeds_due", "due_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     brand_id: Mapped[int | None] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"))

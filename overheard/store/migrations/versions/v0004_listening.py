@@ -6,6 +6,7 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+WITHOUT_BRAND = sa.text("brand_id IS NULL")
 COUNTED = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -113,6 +114,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("brand_id", "source", "target"),
     )
     op.create_index("ix_feeds_due", "feeds", ["due_at"], unique=False)
+    op.create_index(
+        "ux_feeds_without_brand",
+        "feeds",
+        ["source", "target"],
+        unique=True,
+        sqlite_where=WITHOUT_BRAND,
+        postgresql_where=WITHOUT_BRAND,
+    )
     op.create_table(
         "hours",
         sa.Column("brand_id", sa.Integer(), nullable=False),
@@ -196,6 +205,7 @@ def downgrade() -> None:
     op.drop_index("ix_mentions_post", table_name="mentions")
     op.drop_table("mentions")
     op.drop_table("hours")
+    op.drop_index("ux_feeds_without_brand", table_name="feeds")
     op.drop_index("ix_feeds_due", table_name="feeds")
     op.drop_table("feeds")
     op.drop_table("dirty_hours")
