@@ -75,9 +75,8 @@ def read(session: Session, brand_id: int, times: Sequence[datetime], source: str
     """A point between each two times. source: of one platform only."""
     spans = list(pairwise(times))
     rows = [(place, since, until) for place, (since, until) in enumerate(spans)]
-    steps = values(
-        column("place", Integer), column("since", UtcDateTime), column("until", UtcDateTime), name="steps"
-    ).data(rows)
+    columns = (column("place", Integer), column("since", UtcDateTime), column("until", UtcDateTime))
+    steps = values(*columns).data(rows).cte("steps")
     within = (Hour.brand_id == brand_id) & (Hour.hour >= steps.c.since) & (Hour.hour < steps.c.until)
     if source:
         within &= Hour.source == source
