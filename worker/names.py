@@ -2,6 +2,7 @@
 
 SCORE_TEXTS = "score.texts"
 SCORE_JOB = "score.job"
+SCORE_POSTS = "score.posts"
 TRAIN = "train.run"
 RETRAIN = "train.weekly"
 MIRROR = "models.mirror"
@@ -17,6 +18,7 @@ IO = "io"
 QUEUES = {
     SCORE_TEXTS: SCORING,
     SCORE_JOB: SCORING_BULK,
+    SCORE_POSTS: SCORING_BULK,
     TRAIN: TRAINING,
     RETRAIN: IO,
     MIRROR: IO,
@@ -42,3 +44,8 @@ REDELIVERIES = "overheard:redeliveries"
 def replies(process: str) -> str:
     """The list on which an API process waits for answers."""
     return f"overheard:replies:{process}"
+
+
+def pushed(feed_id: int, key_hash: str) -> str:
+    """String: what a push was answered, JSON."""
+    return f"overheard:pushed:{feed_id}:{key_hash}"
