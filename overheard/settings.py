@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -150,6 +152,11 @@ class Settings(BaseSettings):
         return self.home / "secret"
 
     @property
+    def retention(self) -> "Retention":
+        default, *own = self.keep_posts.split(",")
+        return Retention(int(default), {source: int(days) for source, days in (part.split("=") for part in own)})
+
+    @property
     def broker_url(self) -> str:
         """URL of the Redis-protocol server: the one that is set, else the embedded one of the running stack."""
         if self.redis_url:
@@ -175,6 +182,17 @@ class Settings(BaseSettings):
             if value is not None
         }
         return {**os.environ, **{PREFIX + name.upper(): value for name, value in plain.items()}, **extra}
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how many days posts are kept, where a source has no time of its own."""
+
+    default: int
+    own: Mapping[str, int]
+
+    def days(self, source: str) -> int:
+        return self.own.get(source, self.default)
 
 
 def calm_threads() -> None:

@@ -5,7 +5,9 @@ from functools import cache
 
 from redis import Redis
 
+from overheard.privacy import Privacy
 from overheard.scoring.turns import Turns
+from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.store.database import Database
 from worker.serving import Serving
@@ -32,6 +34,11 @@ def get() -> Context:
 def serving() -> Serving:
     """The model in service. Raises BundleError, and SettingsError when the device can't be had."""
     return Serving(get().database, get().settings)
+
+
+@cache
+def privacy() -> Privacy:
+    return Privacy(ensure_secret(get().settings), get().settings.keep_authors)
 
 
 @cache

@@ -3,6 +3,11 @@
 SCORE_TEXTS = "score.texts"
 SCORE_JOB = "score.job"
 SCORE_POSTS = "score.posts"
+INSPECT = "feeds.inspect"
+COLLECT = "feeds.collect"
+AGGREGATE = "hours.aggregate"
+SWEEP = "posts.sweep"
+PURGE_POSTS = "posts.purge"
 TRAIN = "train.run"
 RETRAIN = "train.weekly"
 MIRROR = "models.mirror"
@@ -19,6 +24,11 @@ QUEUES = {
     SCORE_TEXTS: SCORING,
     SCORE_JOB: SCORING_BULK,
     SCORE_POSTS: SCORING_BULK,
+    INSPECT: IO,
+    COLLECT: IO,
+    AGGREGATE: IO,
+    SWEEP: IO,
+    PURGE_POSTS: IO,
     TRAIN: TRAINING,
     RETRAIN: IO,
     MIRROR: IO,

@@ -14,11 +14,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import summary
+from overheard.store.database import Database
 from overheard.store.dialect import inserting
 from overheard.store.tables import DirtyHour, Hour, Mention, Post, Score
 
 HOUR: Final = timedelta(hours=1)
 AT_ONCE: Final = 500
+MARKS_AT_ONCE: Final = 50
 Key: TypeAlias = tuple[int, datetime, str]
 """A brand, an hour (its start), a source."""
 
@@ -55,7 +57,18 @@ def mark_posts(session: Session, post_ids: Sequence[int]) -> None:
     mark(session, found)
 
 
-def count_some(session: Session, at_most: int = 100) -> int:
+def count_all(database: Database) -> int:
+    """Count all marked hours, some per transaction. Returns how many there were."""
+    count = 0
+    while True:
+        with database.write() as session:
+            counted = count_some(session)
+        count += counted
+        if counted < MARKS_AT_ONCE:
+            return count
+
+
+def count_some(session: Session, at_most: int = MARKS_AT_ONCE) -> int:
     """Count that many marked hours. Returns how many there were."""
     oldest = select(DirtyHour).order_by(DirtyHour.hour, DirtyHour.brand_id, DirtyHour.source).limit(at_most)
     marked = session.scalars(oldest.with_for_update(skip_locked=True)).all()

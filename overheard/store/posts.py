@@ -3,12 +3,13 @@
 Everything here runs in the caller's transaction, and may run twice: what is known already is recognised by its id.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Integer, delete, literal, select, update
 from sqlalchemy.orm import Session
 
 from overheard.collectors.base import Post as Heard
@@ -88,9 +89,13 @@ def forget(session: Session, source: str, external_ids: Sequence[str], privacy: 
     return remove(session, [row.id for row in _known(session, source, external_ids).values()])
 
 
-def remove(session: Session, ids: Sequence[int]) -> int:
-    """Delete posts with their mentions and scores; their hours are counted anew. Returns how many were here."""
-    hours.mark_posts(session, ids)
+def remove(session: Session, ids: Sequence[int], *, counted_anew: bool = True) -> int:
+    """Delete posts with their mentions and scores. Returns how many were here.
+
+    counted_anew: their hours no longer count them. What was merely too old to be kept stays counted.
+    """
+    if counted_anew:
+        hours.mark_posts(session, ids)
     gone = 0
     for some in _slices(ids):
         gone += session.execute(delete(Post).where(Post.id.in_(some))).rowcount  # type: ignore[attr-defined]
@@ -199,17 +204,19 @@ def _mention(
     brands_of: BrandsOf,
     feed_id: int | None,
 ) -> int:
-    """How many mentions are new."""
-    mentions = [
-        {"brand_id": brand_id, "posted_at": row.posted_at, "post_id": row.id, "source": source, "feed_id": feed_id}
-        for external_id, row in rows.items()
-        for brand_id in dict.fromkeys(brands_of(wanted[external_id]))
-    ]
-    if not mentions:
-        return 0
-    mentions.sort(key=lambda row: (row["brand_id"], row["post_id"]))
-    insert = inserting(session, Mention).on_conflict_do_nothing().returning(Mention.brand_id, Mention.posted_at)
-    new = [(brand_id, at, source) for brand_id, at in session.execute(insert, mentions)]
+    """How many mentions are new. A statement per brand: the database has their posts' times and ids already."""
+    by_brand: dict[int, list[int]] = defaultdict(list)
+    for external_id, row in rows.items():
+        for brand_id in set(brands_of(wanted[external_id])):
+            by_brand[brand_id].append(row.id)
+    new: list[tuple[int, datetime, str]] = []
+    columns = ("brand_id", "posted_at", "post_id", "source", "feed_id")
+    for brand_id, ids in sorted(by_brand.items()):
+        for some in _slices(sorted(ids)):
+            mentions = select(literal(brand_id), Post.posted_at, Post.id, Post.source, literal(feed_id, Integer))
+            insert = inserting(session, Mention).from_select(columns, mentions.where(Post.id.in_(some)))
+            added = session.execute(insert.on_conflict_do_nothing().returning(Mention.posted_at))
+            new += [(brand_id, at, source) for at in added.scalars()]
     hours.mark(session, new)
     return len(new)
 

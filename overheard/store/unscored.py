@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from overheard.store import hours
@@ -17,7 +17,7 @@ from overheard.store.dialect import inserting
 from overheard.store.parts import Answer
 from overheard.store.tables import Post, Score, Unscored
 
-AT_ONCE: Final = 5_000
+AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Waiting:
 
 def add(session: Session, post_ids: Sequence[int]) -> None:
     """Ask for scores. Who is at one of these posts already reads an old text: what it says will not count."""
-    if post_ids:
-        insert = inserting(session, Unscored)
+    for start in range(0, len(post_ids), AT_ONCE):
+        some = select(Post.id, literal(0)).where(Post.id.in_(post_ids[start : start + AT_ONCE])).order_by(Post.id)
+        insert = inserting(session, Unscored).from_select(["post_id", "attempts"], some)
         anew = insert.on_conflict_do_update(index_elements=["post_id"], set_={"attempts": 0, "lease_until": None})
-        rows = [{"post_id": post_id, "attempts": 0, "lease_until": None} for post_id in sorted(post_ids)]
-        session.execute(anew, rows)
+        session.execute(anew)
 
 
 def add_since(session: Session, since: datetime, model: str) -> int:
@@ -51,8 +51,7 @@ def add_since(session: Session, since: datetime, model: str) -> int:
     read = select(Score.post_id).where(Score.post_id == Post.id, Score.model == model).exists()
     missing = select(Post.id).where(Post.posted_at >= since, ~read)
     ids = list(session.scalars(missing))
-    for start in range(0, len(ids), AT_ONCE):
-        add(session, ids[start : start + AT_ONCE])
+    add(session, ids)
     return len(ids)
 
 

@@ -7,12 +7,16 @@ from celery.exceptions import Ignore
 from sqlalchemy.exc import OperationalError
 
 from overheard.errors import ScoringFailed
+from overheard.scoring.heard import score_next_posts
 from overheard.scoring.lanes import Lane
 from overheard.scoring.work import score_next_parts, score_pieces
 from overheard.store.tables import Job
 from worker import context, names, replies
 from worker.app import app
 from worker.report import report
+
+POSTS = "posts"
+"""What waits for a turn where a job's id would: the posts that were heard."""
 
 
 @app.task(name=names.SCORE_TEXTS, bind=True)
@@ -40,9 +44,26 @@ def score_job(job_id: str) -> dict[str, Any] | None:
     return _outcome(job)
 
 
-def _send(*job_ids: str | None) -> None:
-    for job_id in filter(None, job_ids):
-        app.send_task(names.SCORE_JOB, args=[job_id], task_id=job_id)
+@app.task(name=names.SCORE_POSTS, autoretry_for=(OperationalError,), retry_backoff=True)
+def score_posts() -> None:
+    if not context.turns().begin(POSTS):
+        return  # the message is sent again when its turn has come
+    messages = 0
+    try:
+        with context.serving().batcher() as batcher:
+            messages = score_next_posts(context.get().database, batcher, context.get().settings)
+    finally:
+        _send(context.turns().end())
+    _send(*[POSTS] * messages)
+
+
+def _send(*turns: str | None) -> None:
+    """A message for each: of a job, or of the posts that wait."""
+    for turn in filter(None, turns):
+        if turn == POSTS:
+            app.send_task(names.SCORE_POSTS)
+        else:
+            app.send_task(names.SCORE_JOB, args=[turn], task_id=turn)
 
 
 def _outcome(job: Job) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""Listening: feeds that are due, one feed's news, hours counted anew, posts that were missed or are too old."""
+
+from datetime import UTC, datetime
+
+from overheard import retention
+from overheard.listening import Listener
+from overheard.store import hours, inspections, unscored
+from worker import context, names
+from worker.app import app
+
+
+@app.task(name=names.INSPECT)
+def inspect() -> None:
+    with context.get().database.write() as session:
+        due = inspections.due(session, datetime.now(UTC))
+    for feed_id in due:
+        app.send_task(names.COLLECT, args=[feed_id])
+
+
+@app.task(name=names.COLLECT)
+def collect(feed_id: int) -> None:
+    house = context.get()
+    Listener(house.database, house.settings, context.privacy(), heard=_score).inspect(feed_id)
+
+
+@app.task(name=names.AGGREGATE)
+def aggregate() -> None:
+    hours.count_all(context.get().database)
+
+
+@app.task(name=names.SWEEP)
+def sweep() -> None:
+    house = context.get()
+    with house.database.read() as session:
+        missed = unscored.count_free(session, datetime.now(UTC), house.settings.max_attempts, at_most=1)
+    if missed and not house.redis.llen(names.SCORING_BULK):
+        _score()
+
+
+@app.task(name=names.PURGE_POSTS)
+def purge_posts() -> None:
+    retention.purge(context.get().database, context.get().settings.retention, datetime.now(UTC))
+
+
+def _score() -> None:
+    app.send_task(names.SCORE_POSTS)
