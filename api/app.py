@@ -16,11 +16,14 @@ from api.routes import batches, health, inference, jobs, keys, metrics
 from api.services import Services
 from overheard import __version__
 from overheard.limits import MAX_BODY_BYTES
+from overheard.privacy import Privacy
+from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
 from worker.app import app as celery
 
+RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
 DRAINED_BYTES = 65_536  # gunicorn closes the connection after a longer one
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -30,7 +33,14 @@ SECURITY: dict[str, Any] = {
 
 def create_app(settings: Settings | None = None) -> OpenAPI:
     """Raises SettingsError, StackError."""
-    from api.routes import labels, models, training  # what no import of this module need wait for
+    from api.routes import (
+        brands,
+        feeds,
+        labels,
+        models,
+        training,
+        webhooks,
+    )  # what no import of this module need wait for
 
     settings = settings or Settings.load()
     app = OpenAPI(
@@ -48,7 +58,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.after_request(auth.secure)
     app.after_request(_drain)
     errors.register(app)
-    for routes in (inference, batches, jobs, labels, training, models, keys, health, metrics):
+    for routes in (inference, batches, jobs, labels, training, models, brands, feeds, webhooks, keys, health, metrics):
         app.register_api(routes.blueprint)
     app.add_url_rule("/", "home", _home)
     return app
@@ -60,12 +70,13 @@ def _services(settings: Settings) -> Services:
     redis = Redis.from_url(settings.broker_url, socket_timeout=10, socket_connect_timeout=5, health_check_interval=15)
     desk = Desk(celery, database, redis, settings)
     streams = threading.BoundedSemaphore(settings.max_streams)
-    return Services(settings, ensure_api_key(settings), database, redis, desk, streams)
+    privacy = Privacy(ensure_secret(settings), settings.keep_authors)
+    return Services(settings, ensure_api_key(settings), database, redis, desk, streams, privacy)
 
 
 def _require_json() -> None:
     """A body is JSON or refused: 415 for another type, 422 for what does not parse."""
-    if request.method not in ("POST", "PATCH", "PUT") or request.endpoint == batches.UPLOAD:
+    if request.method not in ("POST", "PATCH", "PUT") or request.endpoint in RAW:
         return
     if request.content_length == 0 or (request.content_length is None and not request.headers.get("Transfer-Encoding")):
         return

@@ -15,7 +15,7 @@ from overheard.store.keys import Role
 P = ParamSpec("P")
 R = TypeVar("R")
 CHALLENGES = ('Basic realm="overheard", charset="UTF-8"', 'Bearer realm="overheard"')
-OPEN = "/health/"
+OPEN = ("/health/", "/webhooks/")  # what is pushed is signed
 
 
 def authenticate() -> None:

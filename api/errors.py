@@ -1,6 +1,7 @@
 """Domain error -> status and problem+json body (RFC 9457). The only place that knows both."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ from overheard.errors import (
     DataError,
     NoRoom,
     NotFound,
+    NotSigned,
     OverheardError,
     ScoringFailed,
     ScoringUnavailable,
@@ -22,6 +24,7 @@ from overheard.errors import (
 )
 
 STATUSES: dict[type[OverheardError], int] = {
+    NotSigned: 401,
     NotFound: 404,
     Conflict: 409,
     DataError: 422,
@@ -43,7 +46,12 @@ def problem(status: int, detail: str, **more: Any) -> Response:
 
 def invalid(error: ValidationError) -> Response:
     """422 that names each field, with its index in a list, and why. What was sent is not repeated."""
-    fields = [{"field": ".".join(map(str, e["loc"])), "reason": e["msg"]} for e in error.errors(include_input=False)]
+    return unusable([(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False)])
+
+
+def unusable(faults: Sequence[tuple[str, str]]) -> Response:
+    """422 of (field, reason)."""
+    fields = [{"field": field, "reason": reason} for field, reason in faults]
     first = fields[0]
     detail = f"{first['field']}: {first['reason']}" if first["field"] else first["reason"]
     return problem(422, detail, errors=fields[:100])

@@ -205,6 +205,13 @@ class Desk:
             except ScoringUnavailable as error:
                 log.warning("%s waits for Beat: %s", task, error)
 
+    def posts_kept(self) -> None:
+        """Have them scored. What is not sent now, the sweep finds later."""
+        try:
+            self._send(names.SCORE_POSTS, [], str(uuid4()))
+        except ScoringUnavailable as error:
+            log.warning("new posts wait for the sweep: %s", error)
+
     def reported_state(self, job_id: str) -> str | None:
         """The job's Celery state; None when the result backend does not answer."""
         try:

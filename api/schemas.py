@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -11,6 +12,8 @@ from overheard.store import jobs
 from overheard.store.tables import Job, JobLine
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""The id of a row that is counted."""
 SECURED: list[dict[str, list[str]]] = [{"bearer": []}, {"basic": []}]
 
 
@@ -129,3 +132,18 @@ class PageQuery(BaseModel):
     @property
     def after(self) -> Cursor | None:
         return decode_cursor(self.cursor) if self.cursor else None
+
+
+class CountedPageQuery(PageQuery):
+    """Which page of a list whose rows are counted. `after_number` is what the store's functions take."""
+
+    @field_validator("cursor")
+    @classmethod
+    def _holds_a_number(cls, cursor: str | None) -> str | None:
+        if cursor is not None and not re.fullmatch(r"\d{1,18}", decode_cursor(cursor)[1], re.ASCII):
+            raise ValueError("not a cursor of ours")
+        return cursor
+
+    @property
+    def after_number(self) -> tuple[datetime, int] | None:
+        return (self.after[0], int(self.after[1])) if self.after else None

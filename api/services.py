@@ -8,6 +8,7 @@ from flask import current_app
 from redis import Redis
 
 from api.jobs import Desk
+from overheard.privacy import Privacy
 from overheard.settings import Settings
 from overheard.store.database import Database
 
@@ -20,6 +21,7 @@ class Services:
     redis: Redis
     desk: Desk
     streams: threading.BoundedSemaphore
+    privacy: Privacy
 
 
 def services() -> Services:

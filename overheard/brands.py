@@ -96,10 +96,10 @@ class Spec(BaseModel):
         return self
 
     @classmethod
-    def read(cls, stored: dict[str, Any]) -> "Spec":
-        """Raises DataError, which names the field."""
+    def read(cls, told: dict[str, Any]) -> Self:
+        """Raises DataError, which names the fields."""
         try:
-            return Spec.model_validate(stored)
+            return cls.model_validate(told)
         except ValidationError as error:
             raise DataError("; ".join(_reasons(error))) from None
 

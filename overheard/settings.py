@@ -148,13 +148,13 @@ class Settings(BaseSettings):
         return self.home / "api_key"
 
     @property
+    def secret_file(self) -> Path:
+        return self.home / "secret"
+
+    @property
     def retention(self) -> "Retention":
         default, *own = self.keep_posts.split(",")
         return Retention(int(default), {source: int(days) for source, days in (part.split("=") for part in own)})
-
-    @property
-    def secret_file(self) -> Path:
-        return self.home / "secret"
 
     @property
     def broker_url(self) -> str:

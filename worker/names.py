@@ -54,3 +54,8 @@ REDELIVERIES = "overheard:redeliveries"
 def replies(process: str) -> str:
     """The list on which an API process waits for answers."""
     return f"overheard:replies:{process}"
+
+
+def pushed(feed_id: int, key_hash: str) -> str:
+    """String: what a push was answered, JSON."""
+    return f"overheard:pushed:{feed_id}:{key_hash}"

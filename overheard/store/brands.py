@@ -1,6 +1,8 @@
 """Brands: whom people talk about."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import and_, delete, exists, or_, select
@@ -46,7 +48,10 @@ def _stored(spec: Spec) -> dict[str, Any]:
 
 def get(session: Session, brand_id: int) -> Brand:
     """Raises NotFound."""
-    brand = session.get(Brand, brand_id)
+    return _found(session.get(Brand, brand_id), brand_id)
+
+
+def _found(brand: Brand | None, brand_id: int) -> Brand:
     if brand is None:
         raise NotFound("brand", str(brand_id), "GET /brands lists them")
     return brand
@@ -55,6 +60,15 @@ def get(session: Session, brand_id: int) -> Brand:
 def named(session: Session, name: str) -> Brand | None:
     """However the name is written."""
     return session.scalar(select(Brand).where(Brand.name_key == key(name)))
+
+
+def ids_of(session: Session, keys: Iterable[str]) -> dict[str, int]:
+    """Key of a name (`overheard.brands.key`) -> id, of the brands that there are."""
+    found: dict[str, int] = {}
+    remaining = iter(keys)
+    while some := list(islice(remaining, 500)):
+        found.update(session.execute(select(Brand.name_key, Brand.id).where(Brand.name_key.in_(some))).tuples())
+    return found
 
 
 def page(session: Session, after: tuple[datetime, int] | None, limit: int) -> list[Brand]:
@@ -72,9 +86,7 @@ def all_of_them(session: Session) -> list[Brand]:
 
 def change(session: Session, brand_id: int, name: str, spec: Spec, now: datetime) -> Brand:
     """Describe it anew. Its feeds go on where they are. Raises NotFound, and Conflict when another has the name."""
-    brand = session.get(Brand, brand_id, with_for_update=True)
-    if brand is None:
-        raise NotFound("brand", str(brand_id), "GET /brands lists them")
+    brand = _found(session.get(Brand, brand_id, with_for_update=True), brand_id)
     if (brand.name, spec_of(brand)) != (name, spec):
         brand.name, brand.name_key, brand.spec, brand.updated_at = name, key(name), _stored(spec), now
         try:

@@ -82,7 +82,15 @@ def _is(brand_id: int | None, said: Source) -> Any:
 
 def get(session: Session, feed_id: int) -> Feed:
     """Raises NotFound."""
-    feed = session.get(Feed, feed_id, with_for_update=True)
+    return _found(session.get(Feed, feed_id), feed_id)
+
+
+def locked(session: Session, feed_id: int) -> Feed:
+    """To change it. Raises NotFound."""
+    return _found(session.get(Feed, feed_id, with_for_update=True), feed_id)
+
+
+def _found(feed: Feed | None, feed_id: int) -> Feed:
     if feed is None:
         raise NotFound("feed", str(feed_id), "GET /feeds lists them")
     return feed
@@ -168,8 +176,9 @@ def webhook(session: Session, id_or_name: str) -> Feed | None:
     return found[0] if found else None
 
 
-def pushed(feed: Feed, now: datetime) -> None:
-    """Note that posts came by themselves."""
+def pushed(session: Session, feed_id: int, now: datetime) -> None:
+    """Note that posts came by themselves. Raises NotFound."""
+    feed = locked(session, feed_id)
     feed.inspected_at = now
     if feed.state != State.paused:
         feed.state = State.ok
