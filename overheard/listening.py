@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overheard.brands import key
-from overheard.budget import Budget, allowance
+from overheard.budget import allowance, budget_of
 from overheard.collectors import collector
 from overheard.collectors.base import Page, Post
 from overheard.errors import OverheardError, SourceDown
@@ -108,11 +108,6 @@ class _Inspection:
             spent = inspections.spent(session, feed.source, now)
             sharing = inspections.count_feeds(session, feed.source)
         return allowance(budget, spent, feed.id, sharing, now)
-
-
-def budget_of(source: str, settings: Settings) -> Budget | None:
-    """None: its reads are free."""
-    return Budget(settings.x_monthly_reads, settings.x_read_cost) if source == "x" else None
 
 
 def brands_of(session: Session, brand: Brand | None) -> Callable[[Post], Sequence[int]]:
