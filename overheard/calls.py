@@ -1,5 +1,6 @@
 """Single calls of the API for the command line: JSON in, JSON out, and what goes wrong as an error of ours."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Self
 
 import httpx2
@@ -33,10 +34,14 @@ class Calls:
             )
         return cls(url, client.key_of(settings))
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer's JSON. Raises NotFound, Conflict, DataError, ScoringUnavailable, SettingsError by its status."""
+    def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The answer's JSON. body: is sent as JSON; bytes are JSON already.
+
+        Raises NotFound, Conflict, DataError, ScoringUnavailable, SettingsError by its status.
+        """
+        sent = {"content": body} if isinstance(body, bytes) else {"json": body}
         try:
-            response = self._http.request(method, path, json=body)
+            response = self._http.request(method, path, headers=headers, **sent)
         except httpx2.HTTPError as error:
             reason = f"no connection to {self.url}: {str(error) or type(error).__name__}"
             raise ScoringUnavailable(reason, retry_after_s=5) from error

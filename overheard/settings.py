@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     keep_posts: str = Field(
         "365",
         pattern=r"^\d+(,\w+=\d+)*$",
-        description="Days that posts are kept; a source can have its own: `365,x=30`.",
+        description="Days that posts are kept after they were heard; a source can have its own: `365,x=30`.",
     )
     inspect_every_s: int = Field(300, ge=10, description="How often a feed is inspected, unless it says otherwise.")
     fetch_timeout_s: float = Field(20, gt=0, description="How long a platform may take to answer.")

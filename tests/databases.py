@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import make_url, text
 
@@ -24,29 +25,28 @@ def postgres_programs() -> Path | None:
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A fresh server on a free port; yields its URL. It refuses to run as root: then another user runs it."""
     programs = postgres_programs()
     assert programs, "PostgreSQL's programs are not installed"
     user = _other_user() if os.geteuid() == 0 else None
-    data, port = folder / "data", free_port()
-    data.mkdir(parents=True)
-    if user:
-        os.chown(data, user.pw_uid, user.pw_gid)
-        for parent in [data, *data.parents][:-1]:  # pytest makes its folders private
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
 
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True, user=user and user.pw_uid, cwd="/")
+    def run(program: str, *arguments: str) -> None:
+        command = [str(programs / program), "-D", str(data), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, user=user and user.pw_uid, cwd="/", check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
-    run(str(programs / "initdb"), "-D", str(data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-p {port} -h 127.0.0.1 -k '' -c shared_buffers=64MB"
-    run(str(programs / "pg_ctl"), "-D", str(data), "-l", str(data / "log"), "-w", "-o", options, "start")
-    try:
-        yield f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{port}/postgres"
-    finally:
-        run(str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
+    with TemporaryDirectory(prefix="postgres-") as folder:  # pytest's folders are closed to other users
+        data, port = Path(folder), free_port()
+        if user:
+            os.chown(data, user.pw_uid, user.pw_gid)
+        run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-p {port} -h 127.0.0.1 -k '' -c shared_buffers=64MB"
+        run("pg_ctl", "-l", str(data / "log"), "-w", "-o", options, "start")
+        try:
+            yield f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-m", "immediate", "-w", "stop")
 
 
 def _other_user() -> pwd.struct_passwd:

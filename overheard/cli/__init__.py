@@ -9,6 +9,7 @@ from overheard.cli.evaluate import evaluate
 from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
+from overheard.cli.replay import replay
 from overheard.cli.score import score
 from overheard.cli.train import train
 from overheard.cli.up import down, up
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="What people say about a brand, how sure that is, and a model that learns from every correction.",
 )
-for command in (up, down, doctor, score, evaluate, train, export):
+for command in (up, down, doctor, score, evaluate, train, export, replay):
     app.command()(command)
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")

@@ -4,13 +4,14 @@ Whoever changes a post marks its hours in the same transaction; whoever takes a 
 themselves, so a count that is interrupted, late or done twice comes to the same.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import summary
@@ -19,8 +20,9 @@ from overheard.store.dialect import inserting
 from overheard.store.tables import DirtyHour, Hour, Mention, Post, Score
 
 HOUR: Final = timedelta(hours=1)
+NEAR: Final = timedelta(hours=4)
 AT_ONCE: Final = 500
-MARKS_AT_ONCE: Final = 50
+MARKS_AT_ONCE: Final = 200
 Key: TypeAlias = tuple[int, datetime, str]
 """A brand, an hour (its start), a source."""
 
@@ -58,56 +60,75 @@ def mark_posts(session: Session, post_ids: Sequence[int]) -> None:
 
 
 def count_all(database: Database) -> int:
-    """Count all marked hours, some per transaction. Returns how many there were."""
+    """Count all marked hours, some per transaction. Returns how many there were.
+
+    Rests between transactions for as long as each took: SQLite gives its lock to whoever asks first, so one who never
+    rests would keep it from all others.
+    """
     count = 0
     while True:
+        began_at = time.monotonic()
         with database.write() as session:
             counted = count_some(session)
         count += counted
         if counted < MARKS_AT_ONCE:
             return count
+        time.sleep(time.monotonic() - began_at)
 
 
 def count_some(session: Session, at_most: int = MARKS_AT_ONCE) -> int:
     """Count that many marked hours. Returns how many there were."""
-    oldest = select(DirtyHour).order_by(DirtyHour.hour, DirtyHour.brand_id, DirtyHour.source).limit(at_most)
-    marked = session.scalars(oldest.with_for_update(skip_locked=True)).all()
-    for mark_row in marked:
-        key = (mark_row.brand_id, mark_row.hour, mark_row.source)
-        session.execute(delete(DirtyHour).where(_is(DirtyHour, key)))
-        _count(session, key)
-    return len(marked)
+    marked = select(DirtyHour.brand_id, DirtyHour.source, DirtyHour.hour)
+    marked = marked.order_by(DirtyHour.brand_id, DirtyHour.source, DirtyHour.hour).limit(at_most)
+    keys = [(row.brand_id, row.hour, row.source) for row in session.execute(marked.with_for_update(skip_locked=True))]
+    if keys:
+        _delete(session, DirtyHour, keys)
+        _delete(session, Hour, keys)
+        rows = [row for run in _runs(keys) for row in _count(session, run)]
+        if rows:
+            session.execute(inserting(session, Hour), rows)
+    return len(keys)
 
 
-def _count(session: Session, key: Key) -> None:
-    session.execute(delete(Hour).where(_is(Hour, key)))
-    rows = [_row(key, model, found) for model, found in _newest_by_model(session, key).items()]
-    if rows:
-        session.execute(inserting(session, Hour), rows)
+def _delete(session: Session, table: Any, keys: Sequence[Key]) -> None:
+    columns = table.__table__.c
+    these = (columns.brand_id == bindparam("b"), columns.hour == bindparam("h"), columns.source == bindparam("s"))
+    rows = [{"b": brand_id, "h": hour, "s": source} for brand_id, hour, source in keys]
+    session.connection().execute(delete(table.__table__).where(*these), rows)
 
 
-def _is(table: Any, key: Key) -> Any:
-    brand_id, hour, source = key
-    return (table.brand_id == brand_id) & (table.hour == hour) & (table.source == source)
+def _runs(keys: Sequence[Key]) -> Iterator[list[Key]]:
+    """Hours of one brand and source that lie so close that their posts are read at once. keys: in order."""
+    run = [keys[0]]
+    for key in keys[1:]:
+        is_near = key[1] - run[-1][1] <= NEAR
+        if is_near and (key[0], key[2]) == (run[-1][0], run[-1][2]):
+            run.append(key)
+        else:
+            yield run
+            run = [key]
+    yield run
 
 
-def _newest_by_model(session: Session, key: Key) -> dict[str, list[tuple[int, float, float, float]]]:
-    """(reach, three probabilities) of each post of the hour, under the model that read it last; "" for none."""
-    brand_id, hour, source = key
-    columns = select(Post.id, Post.reach, Score.model, Score.negative, Score.neutral, Score.positive)
+def _count(session: Session, run: Sequence[Key]) -> list[dict[str, Any]]:
+    """Rows of `hours` for these hours of one brand and source: a post counts under the model that read it last."""
+    brand_id, first, source = run[0]
+    columns = (Mention.posted_at, Post.id, Post.reach, Score.model, Score.negative, Score.neutral, Score.positive)
     query = (
-        columns.select_from(Mention)
+        select(*columns)
         .join(Post, Post.id == Mention.post_id)
         .outerjoin(Score, Score.post_id == Post.id)
-        .where(Mention.brand_id == brand_id, Mention.posted_at >= hour, Mention.posted_at < hour + HOUR)
-        .where(Mention.source == source)
+        .where(Mention.brand_id == brand_id, Mention.source == source)
+        .where(Mention.posted_at >= first, Mention.posted_at < run[-1][1] + HOUR)
         .order_by(Score.scored_at, Score.model)
     )
     newest = {row.id: row for row in session.execute(query)}
-    found: dict[str, list[tuple[int, float, float, float]]] = defaultdict(list)
+    wanted, found = set(run), defaultdict[tuple[Key, str], list[tuple[int, float, float, float]]](list)
     for row in newest.values():
-        found[row.model or ""].append((row.reach, row.negative or 0.0, row.neutral or 0.0, row.positive or 0.0))
-    return found
+        key, scores = (brand_id, start(row.posted_at), source), (row.negative, row.neutral, row.positive)
+        if key in wanted:
+            found[key, row.model or ""].append((row.reach, *(scores if row.model else (0.0, 0.0, 0.0))))
+    return [_row(key, model, posts) for (key, model), posts in found.items()]
 
 
 def _row(key: Key, model: str, found: list[tuple[int, float, float, float]]) -> dict[str, Any]:
