@@ -169,9 +169,7 @@ def read_file(path: Path) -> WantedBrands:
 
 
 def _anchored(wanted: Wanted, folder: Path) -> Wanted:
-    return wanted.model_copy(
-        update={"sources": tuple(str(sources.parse(text).anchored(folder)) for text in wanted.sources)}
-    )
+    return wanted.model_copy(update={"sources": tuple(sources.anchored(text, folder) for text in wanted.sources)})
 
 
 def _reasons(error: ValidationError) -> list[str]:

@@ -67,7 +67,7 @@ def ids_of(session: Session, keys: Iterable[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     remaining = iter(keys)
     while some := list(islice(remaining, 500)):
-        found.update(session.execute(select(Brand.name_key, Brand.id).where(Brand.name_key.in_(some))).tuples())
+        found.update(session.execute(select(Brand.name_key, Brand.id).where(Brand.name_key.in_(some))).all())
     return found
 
 
