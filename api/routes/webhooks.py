@@ -166,6 +166,7 @@ def _faults(feed: Feed, found: Sequence[PushedPost], known: dict[str, int]) -> I
 
 def _keep(session: Session, feed: Feed, body: PushBody, known: dict[str, int]) -> Kept:
     house, now = services(), datetime.now(UTC)
+    feeds.pushed(session, feed.id, now)  # first: nobody can remove feed and brand from under us then
     kept = posts.keep(
         session,
         [_heard(feed, post) for post in body.posts],
@@ -176,7 +177,6 @@ def _keep(session: Session, feed: Feed, body: PushBody, known: dict[str, int]) -
         now=now,
     )
     posts.forget(session, feed.source, [_id(feed, gone) for gone in body.deleted], house.privacy, now)
-    feeds.pushed(session, feed.id, now)
     return kept
 
 

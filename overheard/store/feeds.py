@@ -39,7 +39,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Listed:
-    """A feed, its brand if it has one, and how many of its gaps are open."""
+    """A feed, its brand if it has one, and how many of its gaps may still be filled."""
 
     feed: Feed
     brand: Brand | None
@@ -118,7 +118,8 @@ def of_brand(session: Session, brand_id: int) -> list[Feed]:
 
 def _listed(session: Session, feeds: Sequence[Feed]) -> list[Listed]:
     of_these = Gap.feed_id.in_([feed.id for feed in feeds])
-    counted = select(Gap.feed_id, func.count()).where(of_these, Gap.filled_at.is_(None)).group_by(Gap.feed_id)
+    is_open = and_(Gap.filled_at.is_(None), Gap.is_final.is_(False))
+    counted = select(Gap.feed_id, func.count()).where(of_these, is_open).group_by(Gap.feed_id)
     gaps = dict(session.execute(counted).all())
     named = {feed.brand_id for feed in feeds}
     brands = {brand.id: brand for brand in session.scalars(select(Brand).where(Brand.id.in_(named)))}

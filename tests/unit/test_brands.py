@@ -153,6 +153,7 @@ def test_all_that_is_wrong_in_a_file_is_said_at_once_with_its_place(tmp_path: Pa
     ("text", "reason"),
     [
         ("[[brand]\n", "is not TOML"),
+        ("", "names no brand"),
         ('[[brand]]\nname = "A"\n[[brand]]\nname = " a"\n', "brand: 'a' is described twice"),
         ('[[brand]]\nname = "A"\nsources = ["x", "X:"]\n', "x is named twice"),
         ('[[brands]]\nname = "A"\n', "brands: there is no such field"),

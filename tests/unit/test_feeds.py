@@ -127,20 +127,18 @@ def test_a_shorter_time_between_inspections_counts_from_now_unless_the_platform_
     assert due == [NOW + timedelta(seconds=60), LATER, NEVER]
 
 
-def test_open_gaps_are_counted_per_feed_and_listed_newest_first(either: Database) -> None:
+def test_gaps_are_listed_newest_first_and_those_that_may_be_filled_are_counted(either: Database) -> None:
     _, (first, second) = add(either, "Acme", "x", "hn")
     with either.write() as session:
         for hour in range(4):
-            since = NOW + timedelta(hours=hour)
-            filled = NOW if hour == 0 else None
-            session.add(
-                Gap(feed_id=first, since=since, until=since + timedelta(hours=1), reason="quota", filled_at=filled)
-            )
+            span = {"since": NOW + timedelta(hours=hour), "until": NOW + timedelta(hours=hour + 1)}
+            filled_at = NOW if hour == 0 else None
+            session.add(Gap(feed_id=first, **span, reason="quota", filled_at=filled_at, is_final=hour == 1))
     with either.read() as session:
         found = {listed.feed.id: listed.open_gaps for listed in feeds.page(session, None, None, 10)}
         newest = feeds.gaps(session, first, None, 3)
         rest = feeds.gaps(session, first, (newest[-1].since, newest[-1].id), 3)
-    assert found == {first: 3, second: 0}
+    assert found == {first: 2, second: 0}
     assert [gap.since.hour for gap in [*newest, *rest]] == [15, 14, 13, 12]
 
 
