@@ -1,6 +1,8 @@
 """The Flask application."""
 
 import threading
+from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 from flask import Response, redirect, request
@@ -33,15 +35,6 @@ SECURITY: dict[str, Any] = {
 
 def create_app(settings: Settings | None = None) -> OpenAPI:
     """Raises SettingsError, StackError."""
-    from api.routes import (
-        brands,
-        feeds,
-        labels,
-        models,
-        training,
-        webhooks,
-    )  # what no import of this module need wait for
-
     settings = settings or Settings.load()
     app = OpenAPI(
         "api",
@@ -58,10 +51,18 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.after_request(auth.secure)
     app.after_request(_drain)
     errors.register(app)
-    for routes in (inference, batches, jobs, labels, training, models, brands, feeds, webhooks, keys, health, metrics):
+    for routes in _routes():
         app.register_api(routes.blueprint)
     app.add_url_rule("/", "home", _home)
     return app
+
+
+def _routes() -> Iterable[ModuleType]:
+    """In the order of the documentation. What no import of this module need wait for is imported here."""
+    from api.routes import brands, feeds, labels, models, posts, sentiment, training, webhooks
+
+    heard = (brands, sentiment, feeds, webhooks, posts)
+    return (inference, batches, jobs, labels, training, models, *heard, keys, health, metrics)
 
 
 def _services(settings: Settings) -> Services:

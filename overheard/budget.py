@@ -4,6 +4,10 @@ import calendar
 from dataclasses import dataclass
 from datetime import datetime
 
+from overheard.settings import Settings
+
+BUDGETED = ("x",)
+"""Sources whose reads cost money."""
 RECENT_DAYS = 7
 """A forecast goes on as the last days went."""
 
@@ -40,6 +44,11 @@ class Forecast:
     dollars: float
     is_short: bool
     """Whether the reads of the last days, if they went on so, would exceed the budget."""
+
+
+def budget_of(source: str, settings: Settings) -> Budget | None:
+    """None: its reads are free."""
+    return Budget(settings.x_monthly_reads, settings.x_read_cost) if source in BUDGETED else None
 
 
 def allowance(budget: Budget, spent: Spent, feed_id: int, feeds: int, now: datetime) -> int:

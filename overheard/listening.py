@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overheard.brands import key
-from overheard.budget import Budget, allowance
+from overheard.budget import allowance, budget_of
 from overheard.collectors import collector
 from overheard.collectors.base import Page, Post
 from overheard.errors import OverheardError, SourceDown
@@ -37,70 +37,77 @@ class Listener:
         """Read what is new on a feed, unless somebody is at it. Never raises for what a platform does."""
         with self.database.write() as session:
             held = inspections.take(session, feed_id, datetime.now(UTC))
-        if held is None:
-            return
+        if held is not None:
+            _Inspection(self, held).run()
+
+
+class _Inspection:
+    """One inspection of a feed that is held; `_held` is renewed with every page."""
+
+    def __init__(self, listener: Listener, held: Held) -> None:
+        self._listener, self._held = listener, held
+        self._database, self._settings = listener.database, listener.settings
+
+    def run(self) -> None:
+        source = self._held.feed.source
         try:
-            self._read(held)
+            self._read()
         except OverheardError as error:
-            self._fail(held, error)
+            self._fail(error)
         except Exception as error:  # a collector's own mistake must not keep other feeds from being heard
-            log.exception("feed %s (%s) could not be read", feed_id, held.feed.source)
-            self._fail(held, SourceDown(held.feed.source, f"{type(error).__name__}: see the io worker's log"))
+            log.exception("feed %s (%s) could not be read", self._held.feed.id, source)
+            self._fail(SourceDown(source, f"{type(error).__name__}: see the io worker's log"))
 
-    def _read(self, held: Held) -> None:
-        feed, now = held.feed, datetime.now(UTC)
-        platform = collector(feed.source, self.settings)
+    def _read(self) -> None:
+        feed, now = self._held.feed, datetime.now(UTC)
+        platform = collector(feed.source, self._settings)
         page: Page | None = None
-        for page in platform.read(feeds.asked(feed, held.brand), feed.cursor, now, self._allowance(held, now)):
-            if (still := self._keep(held, page)) is None:
+        for page in platform.read(feeds.asked(feed, self._held.brand), feed.cursor, now, self._allowance(now)):
+            if not self._keep(page):
                 return
-            held = still
-        with self.database.write() as session:
-            inspections.finish(session, held, page, datetime.now(UTC))
+        with self._database.write() as session:
+            inspections.finish(session, self._held, page, datetime.now(UTC))
 
-    def _keep(self, held: Held, page: Page) -> Held | None:
-        """None when the feed is another's by now: then this page is, too."""
-        now, source = datetime.now(UTC), held.feed.source
-        with self.database.write() as session:
-            still = inspections.advance(session, held, page, now)
+    def _keep(self, page: Page) -> bool:
+        """False when the feed is another's by now, or paused: then this page is left to whoever reads on."""
+        now, feed = datetime.now(UTC), self._held.feed
+        with self._database.write() as session:
+            still = inspections.advance(session, self._held, page, now)
             if still is None:
-                return None
+                return False
             kept = posts.keep(
                 session,
                 page.posts,
-                source=source,
-                brands_of=brands_of(session, held.brand),
-                feed_id=held.feed.id,
-                privacy=self.privacy,
+                source=feed.source,
+                brands_of=brands_of(session, self._held.brand),
+                feed_id=feed.id,
+                privacy=self._listener.privacy,
                 now=now,
             )
-            posts.count_reposts(session, source, page.reposts)
-            posts.forget(session, source, page.deleted, self.privacy, now)
+            posts.count_reposts(session, feed.source, page.reposts)
+            posts.forget(session, feed.source, page.deleted, self._listener.privacy, now)
+        self._held = still
         if kept.new or kept.edited:
-            self.heard()
+            self._listener.heard()
         for reason in page.skipped:
-            log.warning("feed %s (%s) left out an item: %s", held.feed.id, source, reason)
-        return still
+            log.warning("feed %s (%s) left out an item: %s", feed.id, feed.source, reason)
+        return True
 
-    def _fail(self, held: Held, error: OverheardError) -> None:
-        log.warning("feed %s: %s", held.feed.id, error)
-        with self.database.write() as session:
-            inspections.fail(session, held, error, datetime.now(UTC))
+    def _fail(self, error: OverheardError) -> None:
+        log.warning("feed %s: %s", self._held.feed.id, error)
+        with self._database.write() as session:
+            inspections.fail(session, self._held, error, datetime.now(UTC))
 
-    def _allowance(self, held: Held, now: datetime) -> int | None:
+    def _allowance(self, now: datetime) -> int | None:
         """Paid reads that this inspection may make; None where they are free."""
-        budget = budget_of(held.feed.source, self.settings)
+        feed = self._held.feed
+        budget = budget_of(feed.source, self._settings)
         if budget is None:
             return None
-        with self.database.read() as session:
-            spent = inspections.spent(session, held.feed.source, now)
-            sharing = inspections.count_feeds(session, held.feed.source)
-        return allowance(budget, spent, held.feed.id, sharing, now)
-
-
-def budget_of(source: str, settings: Settings) -> Budget | None:
-    """None: its reads are free."""
-    return Budget(settings.x_monthly_reads, settings.x_read_cost) if source == "x" else None
+        with self._database.read() as session:
+            spent = inspections.spent(session, feed.source, now)
+            sharing = inspections.count_feeds(session, feed.source)
+        return allowance(budget, spent, feed.id, sharing, now)
 
 
 def brands_of(session: Session, brand: Brand | None) -> Callable[[Post], Sequence[int]]:

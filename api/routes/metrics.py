@@ -1,6 +1,7 @@
 """For Prometheus: `/metrics`."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from flask import Response
 from flask_openapi import APIBlueprint
@@ -11,7 +12,8 @@ from api.auth import requires
 from api.schemas import SECURED
 from api.services import Services, services
 from api.workers import Heartbeat
-from overheard.store import jobs
+from overheard.budget import BUDGETED, Forecast, budget_of, forecast
+from overheard.store import inspections, jobs, unscored
 from overheard.store.keys import Role
 from worker import names
 
@@ -50,10 +52,43 @@ class _Shared:
             "overheard_queued_messages", "Messages that unfinished jobs have to score", value=queued
         )
         yield from _of_workers(self._house.desk.crew.living())
+        yield from self._of_listening()
         redelivered = int(redis.get(names.REDELIVERIES) or 0)
         yield CounterMetricFamily(
             "overheard_redeliveries", "Messages whose first worker never acknowledged them", value=redelivered
         )
+
+    def _of_listening(self) -> Iterator[Metric]:
+        """Feeds by state, posts that wait, and what paid reads come to."""
+        settings, now = self._house.settings, datetime.now(UTC)
+        feeds = GaugeMetricFamily("overheard_feeds", "Feeds, by source and state", labels=["source", "state"])
+        with self._house.database.read() as session:
+            waiting = unscored.waiting(session, settings.max_attempts)
+            by_state = inspections.count_by_state(session)
+            spent = {source: inspections.spent(session, source, now) for source in BUDGETED}
+        for (source, state), count in sorted(by_state.items()):
+            feeds.add_metric([source, state], count)
+        yield feeds
+        yield GaugeMetricFamily("overheard_unscored_posts", "Posts that wait for a score", value=waiting.posts)
+        yield GaugeMetricFamily(
+            "overheard_parked_posts", "Posts that were given up: no model could score them", value=waiting.parked
+        )
+        budgets = {source: budget_of(source, settings) for source in BUDGETED}
+        yield from _of_reads({s: forecast(budget, spent[s], now) for s, budget in budgets.items() if budget})
+
+
+def _of_reads(forecasts: dict[str, Forecast]) -> Iterator[Metric]:
+    """Of the sources whose reads cost money."""
+    for name, field, what in (
+        ("reads", "spent", "Posts that were read this month"),
+        ("reads_forecast", "reads", "What that comes to by the month's end"),
+        ("reads_budget", "budget", "What it may come to"),
+        ("reads_forecast_dollars", "dollars", "What the forecast costs"),
+    ):
+        family = GaugeMetricFamily(f"overheard_{name}", what, labels=["source"])
+        for source, told in forecasts.items():
+            family.add_metric([source], getattr(told, field))
+        yield family
 
 
 def _of_workers(beats: list[Heartbeat]) -> Iterator[Metric]:

@@ -187,3 +187,9 @@ def count_feeds(session: Session, source: str) -> int:
     """Feeds of the source that are inspected."""
     count = select(func.count()).select_from(Feed).where(Feed.source == source, Feed.state != PAUSED)
     return int(session.scalar(count) or 0)
+
+
+def count_by_state(session: Session) -> dict[tuple[str, str], int]:
+    """(source, state) -> feeds."""
+    grouped = select(Feed.source, Feed.state, func.count()).group_by(Feed.source, Feed.state)
+    return {(source, state): count for source, state, count in session.execute(grouped)}

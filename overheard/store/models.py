@@ -1,5 +1,6 @@
 """Model versions, and which of them serves: the champion is one row, changed in one transaction."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict, NotFound
 from overheard.scoring.bundle import Manifest
-from overheard.store.tables import Champion, Model
+from overheard.store.dialect import inserting
+from overheard.store.tables import Champion, Model, Taught
 
 THE_ONE = 1
 
@@ -127,3 +129,16 @@ def _change(chosen: Champion, version: str, changed_by: str, reason: str, now: d
     chosen.previous, chosen.version = chosen.version, version
     chosen.changed_by, chosen.reason, chosen.changed_at, chosen.mirrored_at = changed_by, reason, now, None
     return chosen
+
+
+def teach(session: Session, version: str, text_keys: Collection[str]) -> None:
+    """Note that this version has trained on labels of these texts."""
+    rows = [{"text_key": text_key, "model": version} for text_key in sorted(text_keys)]
+    if rows:
+        session.execute(inserting(session, Taught).on_conflict_do_nothing(), rows)
+
+
+def taught(session: Session, text_keys: Collection[str]) -> list[str]:
+    """Versions that have trained on a label of one of these texts."""
+    seen = select(Taught.model).where(Taught.text_key.in_(text_keys)).distinct().order_by(Taught.model)
+    return list(session.scalars(seen))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -72,11 +73,10 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 def read(session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None) -> list[Point]:
     """A point between each two times. source: of one platform only."""
-    spans = list(zip(times, times[1:], strict=False))
+    spans = list(pairwise(times))
     rows = [(place, since, until) for place, (since, until) in enumerate(spans)]
-    steps = values(
-        column("place", Integer), column("since", UtcDateTime), column("until", UtcDateTime), name="steps"
-    ).data(rows)
+    columns = (column("place", Integer), column("since", UtcDateTime), column("until", UtcDateTime))
+    steps = values(*columns).data(rows).cte("steps")
     within = (Hour.brand_id == brand_id) & (Hour.hour >= steps.c.since) & (Hour.hour < steps.c.until)
     if source:
         within &= Hour.source == source

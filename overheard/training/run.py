@@ -24,6 +24,7 @@ from overheard.errors import NoRoom, OverheardError, TrainingStopped
 from overheard.model_store import ModelStore
 from overheard.scoring.bundle import Manifest, load_manifest
 from overheard.scoring.onnx import OnnxEngine
+from overheard.scoring.text import key
 from overheard.settings import Settings
 from overheard.store import jobs, labels, models, trainings
 from overheard.store.database import Database
@@ -94,12 +95,13 @@ def run(job_id: str, database: Database, settings: Settings, show: Callable[[Job
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to. facts: all that its card and MLflow tell."""
+    """What a training came to. facts: all that its card and MLflow tell; taught: keys of the labelled texts it read."""
 
     bundle: Path
     manifest: Manifest
     verdict: gate.Verdict
     facts: dict[str, Any]
+    taught: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ class _Work:
         facts |= {"history": self.history, "verdict": verdict.as_dict(), "model": manifest.version}
         self.pulse.say("registering", tuned.steps, tuned.steps, **facts)
         ModelStore(self.settings).put(self._bundle)
-        return Trained(self._bundle, manifest, verdict, facts)
+        taught = frozenset(key(row.text) for row in frozen.rows if row.fresh and row.side == "train")
+        return Trained(self._bundle, manifest, verdict, facts, taught)
 
     @property
     def _bundle(self) -> Path:
@@ -302,6 +305,7 @@ def _conclude(database: Database, claim: Claim, trained: Trained, settings: Sett
     with database.write() as session:
         job = _mine(session, claim)
         models.register(session, trained.manifest, now, job_id=job.id, facts=trained.facts, verdict=verdict)
+        models.teach(session, trained.manifest.version, trained.taught)
         if trained.verdict.promoted:
             by, why = f"training {job.id}", trained.verdict.reasons[0]
             models.promote(session, trained.manifest.version, settings.first_model, by, why, now)
