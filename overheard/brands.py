@@ -165,13 +165,13 @@ def read_file(path: Path) -> WantedBrands:
         wanted = WantedBrands.model_validate(told)
     except ValidationError as error:
         raise DataError("\n".join((f"{path} changes nothing:", *(f"  {line}" for line in _reasons(error))))) from None
+    if not wanted.brand:
+        raise DataError(f"{path} names no brand: each is a [[brand]]")
     return WantedBrands(brand=tuple(_anchored(brand, path.absolute().parent) for brand in wanted.brand))
 
 
 def _anchored(wanted: Wanted, folder: Path) -> Wanted:
-    return wanted.model_copy(
-        update={"sources": tuple(str(sources.parse(text).anchored(folder)) for text in wanted.sources)}
-    )
+    return wanted.model_copy(update={"sources": tuple(sources.anchored(text, folder) for text in wanted.sources)})
 
 
 def _reasons(error: ValidationError) -> list[str]:

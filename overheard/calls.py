@@ -34,6 +34,12 @@ class Calls:
             )
         return cls(url, client.key_of(settings))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
     def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """The answer's JSON. body: is sent as JSON; bytes are JSON already.
 
@@ -48,6 +54,16 @@ class Calls:
         if response.is_success:
             return response.json() if response.content else None
         raise _error(response)
+
+    def all_of(self, path: str, name: str) -> list[Any]:
+        """The rows of all pages of a list, which hold them under `name`. Raises what `call` raises."""
+        first = f"{path}{'&' if '?' in path else '?'}limit=200"
+        rows, cursor = [], ""
+        while cursor is not None:
+            page = self.call("GET", first + (cursor and f"&cursor={cursor}"))
+            rows += page[name]
+            cursor = page["next_cursor"]
+        return rows
 
 
 def _error(response: httpx2.Response) -> OverheardError:

@@ -90,6 +90,14 @@ def _address(url: str) -> str:
     return address._replace(path="" if address.path == "/" and not address.query else address.path).geturl()
 
 
+def anchored(text: str, folder: Path) -> str:
+    """In its one form, with a relative path taken from `folder`. Raises DataError for what names no source."""
+    try:
+        return str(parse(text).anchored(folder))
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+
 def of_row(row: Any) -> Source:
     """Of whatever has `source`, `target` and `options`, as a row of `feeds` has."""
     return Source(row.source, row.target, row.options)

@@ -139,13 +139,13 @@ def apply(body: BrandsBody) -> Response:
     wanted.check(body.brand, house.settings)
     with house.database.write() as session:
         changes = wanted.apply(session, body.brand, house.settings.inspect_every_s, datetime.now(UTC))
-        others = wanted.others(session, body.brand) if body.prune else []
+        others = {brand.id: brand.name for brand in wanted.others(session, body.brand)} if body.prune else {}
         if body.dry_run:
             session.rollback()
-    changes += [wanted.Change("removed", brand.name) for brand in others]
+    changes += [wanted.Change("removed", name) for name in others.values()]
     if not body.dry_run:
-        for brand in others:
-            brands.remove(house.database, brand.id)
+        for brand_id in others:
+            brands.remove(house.database, brand_id)
     views = [ChangeView.model_validate(change, from_attributes=True) for change in changes]
     return jsonify(Changes(changes=views).model_dump(mode="json"))
 

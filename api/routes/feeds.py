@@ -69,7 +69,7 @@ class FeedView(BaseModel):
     inspected_at: datetime | None = Field(description="When it was last inspected, or pushed to")
     complete_at: datetime | None = Field(description="Up to when everything that the platform has was read")
     due_at: datetime | None = Field(description="The next inspection; null: paused, or its posts come by themselves")
-    open_gaps: int = Field(description="Stretches of time of which it does not know everything")
+    open_gaps: int = Field(description="Stretches of time of which more may still be learned")
     created_at: datetime
 
     @classmethod

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint
@@ -14,7 +14,6 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from api.errors import invalid, unusable
 from api.memory import Memory
-from api.routes.inference import IdempotencyKey
 from api.schemas import Problem
 from api.services import services
 from overheard.brands import ISO_639_1, key
@@ -75,7 +74,10 @@ class PushBody(BaseModel):
     deleted: list[PostId] = Field([], max_length=MOST_DELETED, description="External ids of posts that are gone")
 
 
-class PushHeader(IdempotencyKey):
+class PushHeader(BaseModel):
+    idempotency_key: str | None = Field(
+        None, alias="Idempotency-Key", max_length=255, description="Send again with the same key: the same answer"
+    )
     overheard_signature: str | None = Field(
         None, alias=HEADER, description="`t=UNIX_TIME,v1=HEX`: HMAC-SHA256 over `UNIX_TIME.` and the body"
     )
@@ -83,6 +85,13 @@ class PushHeader(IdempotencyKey):
 
 class PushPath(BaseModel):
     feed: str = Field(max_length=64, description="The feed's id, or its name")
+
+
+def _body_schema() -> dict[str, Any]:
+    """With the posts' schema in its place: OpenAPI looks for definitions elsewhere."""
+    schema = PushBody.model_json_schema()
+    schema["properties"]["posts"]["items"] = schema.pop("$defs")["PushedPost"]
+    return schema
 
 
 class Pushed(BaseModel):
@@ -95,7 +104,7 @@ class Pushed(BaseModel):
     "/<feed>",
     summary="Push posts",
     description=f"At most {MOST_POSTS:,} posts. A push that is repeated stores nothing twice.",
-    request_body={"required": True, "content": {"application/json": {"schema": PushBody.model_json_schema()}}},
+    request_body={"required": True, "content": {"application/json": {"schema": _body_schema()}}},
     responses={200: Pushed},
 )
 def push(path: PushPath, header: PushHeader) -> Response:
@@ -157,6 +166,7 @@ def _faults(feed: Feed, found: Sequence[PushedPost], known: dict[str, int]) -> I
 
 def _keep(session: Session, feed: Feed, body: PushBody, known: dict[str, int]) -> Kept:
     house, now = services(), datetime.now(UTC)
+    feeds.pushed(session, feed.id, now)  # first: nobody can remove feed and brand from under us then
     kept = posts.keep(
         session,
         [_heard(feed, post) for post in body.posts],
@@ -167,7 +177,6 @@ def _keep(session: Session, feed: Feed, body: PushBody, known: dict[str, int]) -
         now=now,
     )
     posts.forget(session, feed.source, [_id(feed, gone) for gone in body.deleted], house.privacy, now)
-    feeds.pushed(session, feed.id, now)
     return kept
 
 

@@ -4,8 +4,10 @@ import sys
 
 import typer
 
+from overheard.cli.brands import app as brands
 from overheard.cli.doctor import doctor
 from overheard.cli.evaluate import evaluate
+from overheard.cli.feeds import app as feeds
 from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 for command in (up, down, doctor, score, evaluate, train, export, replay):
     app.command()(command)
+app.add_typer(brands, name="brands")
+app.add_typer(feeds, name="feeds")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
 

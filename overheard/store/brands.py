@@ -63,11 +63,12 @@ def named(session: Session, name: str) -> Brand | None:
 
 
 def ids_of(session: Session, keys: Iterable[str]) -> dict[str, int]:
-    """Key of a name (`overheard.brands.key`) -> id, of the brands that there are."""
+    """Key of a name (`overheard.brands.key`) -> id, of those that exist. They stay until the caller commits."""
     found: dict[str, int] = {}
     remaining = iter(keys)
     while some := list(islice(remaining, 500)):
-        found.update(session.execute(select(Brand.name_key, Brand.id).where(Brand.name_key.in_(some))).all())
+        named = select(Brand.name_key, Brand.id).where(Brand.name_key.in_(some)).order_by(Brand.id)
+        found.update(session.execute(named.with_for_update(read=True, key_share=True)).all())
     return found
 
 

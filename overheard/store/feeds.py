@@ -39,7 +39,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Listed:
-    """A feed, its brand if it has one, and how many of its gaps are open."""
+    """A feed, its brand if it has one, and how many of its gaps may still be filled."""
 
     feed: Feed
     brand: Brand | None
@@ -118,8 +118,9 @@ def of_brand(session: Session, brand_id: int) -> list[Feed]:
 
 def _listed(session: Session, feeds: Sequence[Feed]) -> list[Listed]:
     of_these = Gap.feed_id.in_([feed.id for feed in feeds])
-    counted = select(Gap.feed_id, func.count()).where(of_these, Gap.filled_at.is_(None)).group_by(Gap.feed_id)
-    gaps = dict(session.execute(counted).tuples().all())
+    is_open = and_(Gap.filled_at.is_(None), Gap.is_final.is_(False))
+    counted = select(Gap.feed_id, func.count()).where(of_these, is_open).group_by(Gap.feed_id)
+    gaps = dict(session.execute(counted).all())
     named = {feed.brand_id for feed in feeds}
     brands = {brand.id: brand for brand in session.scalars(select(Brand).where(Brand.id.in_(named)))}
     return [Listed(feed, brands.get(feed.brand_id or 0), gaps.get(feed.id, 0)) for feed in feeds]
@@ -155,9 +156,12 @@ def change_every(feed: Feed, every_s: int, now: datetime) -> None:
 
 
 def change_options(feed: Feed, options: Mapping[str, str], now: datetime) -> None:
-    """Read it otherwise, as by other columns, and from its beginning: what is known already is recognised."""
+    """Read it otherwise, as by other columns, and from its beginning: what is known already is recognised.
+
+    An inspection that is under way loses its lease: it would write down how far it came by the old ones.
+    """
     if dict(options) != feed.options:
-        feed.options, feed.cursor, feed.due_at = dict(options), {}, now
+        feed.options, feed.cursor, feed.due_at, feed.lease_until = dict(options), {}, now, None
 
 
 def remove(session: Session, feed_id: int) -> None:

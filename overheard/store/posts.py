@@ -6,7 +6,7 @@ Everything here runs in the caller's transaction, and may run twice: what is kno
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Integer, delete, literal, select, update
@@ -114,6 +114,7 @@ def _tidy(post: Heard, now: datetime) -> Heard:
         author=whole(post.author).replace("\0", "")[:255],
         language=post.language.split("-")[0].lower()[:8],
         reach=max(0, min(post.reach, MAX_REACH)),
+        edited_at=post.edited_at and post.edited_at.astimezone(UTC),
     )
 
 
