@@ -16,7 +16,7 @@ from worker.heartbeat import Heart
 
 QUIET = ["--without-gossip", "--without-mingle"]  # chatter between workers that nothing here listens to
 ML_THREADS = 16  # each holds at most 256 texts: together a few seconds of work, a third of the visibility timeout
-IO_THREADS = 4
+IO_THREADS = 8  # most of them wait for a platform's answer
 WITHOUT_TORCH_KB = (
     250_000  # more than a training process takes before it trains, and less than it ever takes afterwards
 )

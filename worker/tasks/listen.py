@@ -1,5 +1,6 @@
 """Listening: feeds that are due, one feed's news, hours counted anew, posts that were missed or are too old."""
 
+import threading
 from datetime import UTC, datetime
 
 from overheard import retention
@@ -7,6 +8,8 @@ from overheard.listening import Listener
 from overheard.store import hours, inspections, unscored
 from worker import context, names
 from worker.app import app
+
+_counting = threading.Lock()
 
 
 @app.task(name=names.INSPECT)
@@ -25,7 +28,11 @@ def collect(feed_id: int) -> None:
 
 @app.task(name=names.AGGREGATE)
 def aggregate() -> None:
-    hours.count_all(context.get().database)
+    if _counting.acquire(blocking=False):  # else somebody is at it, and counts what was marked meanwhile, too
+        try:
+            hours.count_all(context.get().database)
+        finally:
+            _counting.release()
 
 
 @app.task(name=names.SWEEP)
