@@ -7,6 +7,7 @@ import httpx2
 
 from overheard import client
 from overheard.errors import Conflict, DataError, NotFound, OverheardError, ScoringUnavailable, SettingsError
+from overheard.hosts import is_loopback
 from overheard.settings import PREFIX, Settings
 
 TIMEOUT_S: Final = 60
@@ -20,7 +21,7 @@ class Calls:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"}
         try:
-            outside = not client.is_loopback(self.url)
+            outside = not is_loopback(self.url)
             self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=outside)
         except (httpx2.InvalidURL, UnicodeEncodeError) as error:
             raise SettingsError(f"{url}: no address or key that can be used: {error}") from error

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overheard.errors import ScoringFailed, ScoringUnavailable, SettingsError
+from overheard.hosts import is_loopback
 from overheard.limits import MAX_MESSAGE_CHARS
 from overheard.registry import in_service
 from overheard.scoring.bundle import LABELS
@@ -211,12 +212,6 @@ class ApiClient:
         except httpx2.HTTPError as error:
             reason = f"no connection to {self._url}: {str(error) or type(error).__name__}"
             raise ScoringUnavailable(reason, retry_after_s=5) from error
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a proxy has no business with it."""
-    host = httpx2.URL(url).host
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 class _Pushback:

@@ -1,0 +1,10 @@
+"""The platforms that the contract suite goes over: a new one is a file with its case, and a line here."""
+
+from tests.collectors.case import Case, OnlineCase
+from tests.collectors.rss_case import RssCase
+
+CASES: tuple[type[Case], ...] = (RssCase,)
+ONLINE = tuple(case for case in CASES if issubclass(case, OnlineCase))
+PAGED = tuple(case for case in CASES if case.page)
+BILLED = tuple(case for case in CASES if case.billed)
+KEYED = tuple(case for case in CASES if case.secrets)
