@@ -2,10 +2,16 @@
 
 SCORE_TEXTS = "score.texts"
 SCORE_JOB = "score.job"
+INSPECT = "feeds.inspect"
+AGGREGATE = "hours.aggregate"
+SWEEP = "posts.sweep"
+PURGE_POSTS = "posts.purge"
 TRAIN = "train.run"
 RETRAIN = "train.weekly"
 MIRROR = "models.mirror"
 PUBLISH = "models.publish"
+CHECK_ACCURACY = "models.check"
+CATCH_UP = "timetable.catch_up"
 REAP_JOBS = "jobs.reap"
 PURGE_JOBS = "jobs.purge"
 
@@ -17,10 +23,16 @@ IO = "io"
 QUEUES = {
     SCORE_TEXTS: SCORING,
     SCORE_JOB: SCORING_BULK,
+    INSPECT: IO,
+    AGGREGATE: IO,
+    SWEEP: IO,
+    PURGE_POSTS: IO,
     TRAIN: TRAINING,
     RETRAIN: IO,
     MIRROR: IO,
     PUBLISH: IO,
+    CHECK_ACCURACY: IO,
+    CATCH_UP: IO,
     REAP_JOBS: IO,
     PURGE_JOBS: IO,
 }
