@@ -21,6 +21,7 @@ from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
 from worker.app import app as celery
 
+AIRFLOW = "/api/v1/"
 DRAINED_BYTES = 65_536  # gunicorn closes the connection after a longer one
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -30,7 +31,7 @@ SECURITY: dict[str, Any] = {
 
 def create_app(settings: Settings | None = None) -> OpenAPI:
     """Raises SettingsError, StackError."""
-    from api.routes import labels, models, training  # what no import of this module need wait for
+    from api.routes import airflow, labels, models, schedules, training  # what no import of this module need wait for
 
     settings = settings or Settings.load()
     app = OpenAPI(
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.after_request(auth.secure)
     app.after_request(_drain)
     errors.register(app)
-    for routes in (inference, batches, jobs, labels, training, models, keys, health, metrics):
+    for routes in (inference, batches, jobs, labels, training, models, schedules, airflow, keys, health, metrics):
         app.register_api(routes.blueprint)
     app.add_url_rule("/", "home", _home)
     return app
@@ -64,15 +65,19 @@ def _services(settings: Settings) -> Services:
 
 
 def _require_json() -> None:
-    """A body is JSON or refused: 415 for another type, 422 for what does not parse."""
+    """A body is JSON or refused: 415 for another type, 422 for what does not parse.
+
+    Scripts written for Airflow may leave its type out, as `curl -d` does.
+    """
     if request.method not in ("POST", "PATCH", "PUT") or request.endpoint == batches.UPLOAD:
         return
     if request.content_length == 0 or (request.content_length is None and not request.headers.get("Transfer-Encoding")):
         return
-    if not request.is_json:
+    may_be_untyped = request.path.startswith(AIRFLOW)
+    if not (request.is_json or may_be_untyped):
         raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
     try:
-        request.get_json()  # kept by the request: the route does not parse again
+        request.get_json(force=may_be_untyped)  # kept by the request: the route does not parse again
     except (BadRequest, RecursionError) as error:
         raise UnprocessableEntity(f"the body is not JSON: {error.__context__ or error}") from None
 

@@ -9,6 +9,7 @@ from overheard.cli.evaluate import evaluate
 from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
+from overheard.cli.schedules import app as schedules
 from overheard.cli.score import score
 from overheard.cli.train import train
 from overheard.cli.up import down, up
@@ -25,6 +26,7 @@ for command in (up, down, doctor, score, evaluate, train, export):
     app.command()(command)
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
+app.add_typer(schedules, name="schedules")
 
 
 def main() -> None:
