@@ -59,7 +59,7 @@ def parse(cron: str) -> crontab:
     try:
         return crontab(minute, hour, day_of_week, day_of_month, month_of_year)
     except (ValueError, ParseException) as error:
-        raise DataError(f"cron {cron!r}: {error}; write {FIELDS}") from None
+        raise DataError(f"cron {cron!r}: {str(error).rstrip('.')}; write {FIELDS}") from None
 
 
 def schedule_of(when: str | float) -> BaseSchedule:

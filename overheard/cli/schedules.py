@@ -18,13 +18,13 @@ def list_schedules(as_json: Annotated[bool, typer.Option("--json", help="Print J
     Example: overheard schedules list
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     listed = _call("GET", "/schedules")
     if as_json:
         print(json.dumps(listed))
         return
-    table = Table("name", "when", "last run", "next run", "what", box=None)
+    table = Table(*(Column(title, no_wrap=True) for title in ("name", "when", "last run", "next run", "what")), box=None)
     for entry in listed:
         following = "paused" if entry["is_paused"] else _at(entry["next_run_at"])
         table.add_row(entry["name"], _when(entry), _at(entry["last_run_at"]), following, entry["does"])
@@ -87,4 +87,4 @@ def _when(entry: dict[str, Any]) -> str:
 
 
 def _at(time: str | None) -> str:
-    return time[:19].replace("T", " ") if time else ""
+    return time[:16].replace("T", " ") if time else ""
