@@ -1,22 +1,19 @@
-"""The whole timetable: what Celery Beat starts, and when. Names, times (UTC), tasks."""
-
-from typing import Any
-
-from celery.schedules import crontab
+"""The whole timetable: what Celery Beat starts, and when. Name, task, cron fields (UTC) or seconds, what it does."""
 
 from overheard.settings import Settings
 from worker import names
+from worker.entries import Entry
 
-_reap_every_s = Settings.load().reap_every_s
-
-TIMETABLE: dict[str, dict[str, Any]] = {
-    "reap-lost-jobs": {"task": names.REAP_JOBS, "schedule": _reap_every_s, "options": {"expires": _reap_every_s}},
-    "inspect-feeds": {"task": names.INSPECT, "schedule": 10.0, "options": {"expires": 10}},
-    "aggregate": {"task": names.AGGREGATE, "schedule": 3.0, "options": {"expires": 3}},
-    "sweep": {"task": names.SWEEP, "schedule": 30.0, "options": {"expires": 30}},
-    "retention": {"task": names.PURGE_POSTS, "schedule": crontab(minute="37", hour="3")},
-    "weekly-retrain": {"task": names.RETRAIN, "schedule": crontab(minute="7", hour="2", day_of_week="sun")},
-    "mirror-models": {"task": names.MIRROR, "schedule": 300.0, "options": {"expires": 300.0}},
-    "publish-models": {"task": names.PUBLISH, "schedule": 900.0, "options": {"expires": 900.0}},
-    "purge-old-jobs": {"task": names.PURGE_JOBS, "schedule": crontab(minute="17", hour="3")},
+TIMETABLE: dict[str, Entry] = {
+    "inspect-feeds": Entry(names.INSPECT, 10.0, "asks the platforms of the feeds that are due"),
+    "aggregate": Entry(names.AGGREGATE, 3.0, "counts the hours anew to which posts or scores came"),
+    "sweep": Entry(names.SWEEP, 30.0, "has posts scored whose message was lost"),
+    "reap-lost-jobs": Entry(names.REAP_JOBS, Settings.load().reap_every_s, "queues jobs again that fell silent"),
+    "mirror-models": Entry(names.MIRROR, 300.0, "tells MLflow of trainings and models"),
+    "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),
+    "weekly-retrain": Entry(names.RETRAIN, "7 2 * * sun", "trains, when there are new labels"),
+    "retention": Entry(names.PURGE_POSTS, "47 2 * * *", "deletes posts that are kept long enough"),
+    "purge-old-jobs": Entry(names.PURGE_JOBS, "17 3 * * *", "deletes jobs that ended long ago"),
+    "accuracy-check": Entry(names.CHECK_ACCURACY, "37 3 * * *", "measures the champion on recent labels"),
+    "catch-up": Entry(names.CATCH_UP, "37 5 * * *", "starts what has cron fields and was missed"),
 }

@@ -26,6 +26,7 @@ from overheard.store.database import Database, migrate
 from worker.app import app as celery
 
 RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
+AIRFLOW = "/api/v1/"
 DRAINED_BYTES = 65_536  # gunicorn closes the connection after a longer one
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -59,10 +60,11 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
 
 def _routes() -> Iterable[ModuleType]:
     """In the order of the documentation. What no import of this module need wait for is imported here."""
-    from api.routes import brands, feeds, labels, models, posts, sentiment, training, webhooks
+    from api.routes import airflow, brands, feeds, labels, models, posts, schedules, sentiment, training, webhooks
 
     heard = (brands, sentiment, feeds, webhooks, posts)
-    return (inference, batches, jobs, labels, training, models, *heard, keys, health, metrics)
+    timed = (schedules, airflow)
+    return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
 
 
 def _services(settings: Settings) -> Services:
@@ -76,15 +78,19 @@ def _services(settings: Settings) -> Services:
 
 
 def _require_json() -> None:
-    """A body is JSON or refused: 415 for another type, 422 for what does not parse."""
+    """A body is JSON or refused: 415 for another type, 422 for what does not parse.
+
+    Scripts written for Airflow may leave its type out, as `curl -d` does.
+    """
     if request.method not in ("POST", "PATCH", "PUT") or request.endpoint in RAW:
         return
     if request.content_length == 0 or (request.content_length is None and not request.headers.get("Transfer-Encoding")):
         return
-    if not request.is_json:
+    may_be_untyped = request.path.startswith(AIRFLOW)
+    if not (request.is_json or may_be_untyped):
         raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
     try:
-        request.get_json()  # kept by the request: the route does not parse again
+        request.get_json(force=may_be_untyped)  # kept by the request: the route does not parse again
     except (BadRequest, RecursionError) as error:
         raise UnprocessableEntity(f"the body is not JSON: {error.__context__ or error}") from None
 

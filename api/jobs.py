@@ -29,6 +29,7 @@ from overheard.store.database import Database
 from overheard.store.parts import Answer
 from overheard.store.tables import Job
 from worker import names
+from worker.entries import Run
 
 PUBLISH_RETRIES = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 POLL_S = 0.5  # how soon a waiting request notices that the server is stopping
@@ -212,6 +213,10 @@ class Desk:
         except ScoringUnavailable as error:
             log.warning("new posts wait for the sweep: %s", error)
 
+    def send_run(self, task: str, run: Run) -> None:
+        """A scheduled task, now. Raises ScoringUnavailable when Redis does not take it."""
+        self._send(task, [], str(uuid4()), headers=run.headers())
+
     def reported_state(self, job_id: str) -> str | None:
         """The job's Celery state; None when the result backend does not answer."""
         try:
@@ -226,7 +231,14 @@ class Desk:
         self._send(names.SCORE_TEXTS, [texts, sizes, lane, self._reply_to], message_id, left_s)
         metrics.SENT.inc()
 
-    def _send(self, task: str, args: list[object], task_id: str, expires_s: float | None = None) -> None:
+    def _send(
+        self,
+        task: str,
+        args: list[object],
+        task_id: str,
+        expires_s: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         """Texts are left out of what Flower and the event stream see. Raises ScoringUnavailable."""
         shown = f"[{len(args[0])} messages]" if args and isinstance(args[0], list) else repr(args)
         try:
@@ -235,6 +247,7 @@ class Desk:
                 args=args,
                 task_id=task_id,
                 expires=expires_s,
+                headers=headers,
                 argsrepr=shown,
                 ignore_result=True,  # or this process would subscribe to the result
                 retry_policy=PUBLISH_RETRIES,

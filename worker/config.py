@@ -2,7 +2,6 @@
 
 import ssl
 
-from beat_schedule import TIMETABLE
 from overheard.settings import Settings
 from worker import names
 
@@ -12,7 +11,7 @@ broker_url = result_backend = _settings.broker_url
 if broker_url.startswith("rediss://"):  # a bare rediss:// does not verify certificates
     broker_use_ssl = redis_backend_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
-include = ["worker.tasks.score", "worker.tasks.jobs", "worker.tasks.listen", "worker.tasks.train"]
+include = [f"worker.tasks.{name}" for name in ("score", "jobs", "listen", "train", "watch")]
 task_routes = {task: {"queue": queue} for task, queue in names.QUEUES.items()}
 task_default_queue = names.IO
 accept_content = ["json"]
@@ -40,9 +39,9 @@ redis_socket_timeout = 10
 redis_socket_connect_timeout = 5
 redis_retry_on_timeout = True
 
-beat_scheduler = "redbeat.RedBeatScheduler"
-beat_schedule = TIMETABLE
+beat_scheduler = "worker.timetable.Timetable"
 beat_max_loop_interval = 5
 redbeat_redis_url = broker_url
+redbeat_redis_options = broker_transport_options
 redbeat_key_prefix = "overheard:redbeat:"
 redbeat_lock_timeout = 30

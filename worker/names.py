@@ -12,6 +12,8 @@ TRAIN = "train.run"
 RETRAIN = "train.weekly"
 MIRROR = "models.mirror"
 PUBLISH = "models.publish"
+CHECK_ACCURACY = "models.check"
+CATCH_UP = "timetable.catch_up"
 REAP_JOBS = "jobs.reap"
 PURGE_JOBS = "jobs.purge"
 
@@ -33,6 +35,8 @@ QUEUES = {
     RETRAIN: IO,
     MIRROR: IO,
     PUBLISH: IO,
+    CHECK_ACCURACY: IO,
+    CATCH_UP: IO,
     REAP_JOBS: IO,
     PURGE_JOBS: IO,
 }

@@ -12,6 +12,7 @@ from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
 from overheard.cli.replay import replay
+from overheard.cli.schedules import app as schedules
 from overheard.cli.score import score
 from overheard.cli.train import train
 from overheard.cli.up import down, up
@@ -30,6 +31,7 @@ app.add_typer(brands, name="brands")
 app.add_typer(feeds, name="feeds")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
+app.add_typer(schedules, name="schedules")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What people say that texts mean: the ground that the model learns from and is audited on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -88,15 +88,26 @@ def for_training(session: Session) -> list[Label]:
     """One label per text, the newest, the newest first; none of a text that is audited."""
     audited = select(Label.text_key).where(Label.purpose == Purpose.audit)
     newest = select(Label).where(Label.text_key.not_in(audited)).order_by(Label.labelled_at.desc(), Label.id.desc())
-    found: dict[str, Label] = {}
-    for label in session.scalars(newest):
-        found.setdefault(label.text_key, label)
-    return list(found.values())
+    return _one_per_text(session.scalars(newest))
+
+
+def newest_audited(session: Session) -> list[Label]:
+    """One audit label per text, the newest, the newest first."""
+    newest = select(Label).where(Label.purpose == Purpose.audit).order_by(Label.labelled_at.desc(), Label.id.desc())
+    return _one_per_text(session.scalars(newest))
 
 
 def audited_keys(session: Session) -> frozenset[str]:
     """Keys of the texts that must not train."""
     return frozenset(session.scalars(select(Label.text_key).where(Label.purpose == Purpose.audit)))
+
+
+def _one_per_text(given: Iterable[Label]) -> list[Label]:
+    """The first of each text."""
+    found: dict[str, Label] = {}
+    for label in given:
+        found.setdefault(label.text_key, label)
+    return list(found.values())
 
 
 def page(session: Session, purpose: Purpose | None, after: tuple[datetime, str] | None, limit: int) -> list[Label]:

@@ -103,6 +103,14 @@ def has_news(session: Session) -> bool:
     return at is not None and (last is None or at > last.created_at)
 
 
+def why_not(session: Session, due_at: datetime) -> str:
+    """Why a training that was due then need not be begun any more; empty when it should be."""
+    last = newest(session)
+    if last is not None and last.created_at >= due_at:
+        return f"training {last.id} was begun since"
+    return "" if has_news(session) else "no new labels"
+
+
 def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attempts: int) -> Claim | None:
     """Take a training; None when it has ended or another worker is at it. One out of attempts fails."""
     job = jobs.lock(session, job_id)

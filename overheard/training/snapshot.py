@@ -139,6 +139,11 @@ def _free_side(text_key: str, base: Mapping[str, Rows]) -> Side:
     return "train" if side in base else side
 
 
+def is_held_out(text_key: str) -> bool:
+    """Whether a fresh label of this text judges models and never trains one."""
+    return _side(text_key, fresh=True) == "test"
+
+
 def _side(text_key: str, *, fresh: bool) -> Side:
     trains, validates = _SHARES[fresh]
     place = int(text_key[:8], 16) % 100

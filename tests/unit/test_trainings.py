@@ -164,6 +164,20 @@ def test_the_weekly_training_waits_for_new_training_labels(database: Database) -
     assert has_news()
 
 
+def test_a_weekly_training_that_comes_late_is_not_begun_when_somebody_has_begun_one_since(database: Database) -> None:
+    def why_not(due_at: datetime) -> str:
+        with database.read() as session:
+            return trainings.why_not(session, due_at)
+
+    assert why_not(NOW) == "no new labels"
+    with database.write() as session:
+        labels.save(session, [NewLabel("one", 0, Purpose.train)], "ann", NOW)
+    assert why_not(NOW) == ""
+    begun = start(database, LATER)
+    assert begun.id in why_not(NOW)
+    assert why_not(LATER + timedelta(seconds=1)) == ""
+
+
 def test_a_stopped_training_is_gone_on_with_when_the_same_is_asked_for(database: Database) -> None:
     started = start(database)
     same, other = {"epochs": 1.0}, {"epochs": 2.0}

@@ -1,11 +1,12 @@
-"""Housekeeping of jobs: find lost ones, delete old ones."""
+"""Housekeeping of jobs: find lost ones, delete old ones, and old slots of the timetable with them."""
 
 from datetime import UTC, datetime
 
-from overheard.store import jobs
+from overheard.store import jobs, schedules
 from worker import context, names
 from worker.app import app
 from worker.living import heard_of
+from worker.slots import once_a_slot
 
 
 @app.task(name=names.REAP_JOBS)
@@ -19,6 +20,10 @@ def reap_jobs() -> None:
         app.send_task(names.JOBS[job.kind], args=[job.id], task_id=job.id)
 
 
-@app.task(name=names.PURGE_JOBS)
-def purge_jobs() -> None:
-    jobs.purge(context.get().database, datetime.now(UTC), context.get().settings.keep_jobs_days)
+@app.task(name=names.PURGE_JOBS, bind=True)
+@once_a_slot
+def purge_jobs(_: datetime) -> dict[str, int]:
+    house, now = context.get(), datetime.now(UTC)
+    gone = jobs.purge(house.database, now, house.settings.keep_jobs_days)
+    with house.database.write() as session:
+        return {"jobs": gone, "slots": schedules.purge(session, now, house.settings.keep_jobs_days)}

@@ -1,6 +1,5 @@
 """Training, and who is told of what came of it. torch and mlflow are imported where they are needed: all load this."""
 
-import logging
 from datetime import UTC, datetime
 
 from celery.exceptions import Ignore
@@ -12,8 +11,7 @@ from worker import context, names
 from worker.app import app
 from worker.living import heard_of
 from worker.report import report
-
-log = logging.getLogger(__name__)
+from worker.slots import NotNow, once_a_slot
 
 
 @app.task(name=names.TRAIN, acks_late=False)  # a visibility timeout would run it twice: its lease is in the database
@@ -30,21 +28,22 @@ def train(job_id: str) -> dict[str, object]:
     return {"done": job.done, "model": (job.facts or {}).get("model")}
 
 
-@app.task(name=names.RETRAIN)
-def retrain() -> None:
-    """The weekly one: not when nobody has labelled anything since the last, nor where nobody could train."""
-    house, now = context.get(), datetime.now(UTC)
+@app.task(name=names.RETRAIN, bind=True)
+@once_a_slot
+def retrain(due_at: datetime) -> dict[str, object]:
+    """The weekly one. Raises NotNow where nobody could train, and while a training is unfinished."""
+    house = context.get()
     with house.database.read() as session:
-        is_due = trainings.has_news(session)
-    if not is_due or not heard_of(house.redis, names.TRAINERS):
-        log.info("no weekly training: %s", "no training worker" if is_due else "no new labels")
-        return
+        if reason := trainings.why_not(session, due_at):
+            return {"job_id": None, "why": reason}
+    if not heard_of(house.redis, names.TRAINERS):
+        raise NotNow("no training worker")
     try:
-        job = trainings.start(house.database, {}, owner="beat", now=now, lease_s=house.settings.lease_s)
+        job = trainings.start(house.database, {}, owner="beat", now=datetime.now(UTC), lease_s=house.settings.lease_s)
     except TrainingRuns as running:
-        log.info("no weekly training: %s", running)
-    else:
-        app.send_task(names.TRAIN, args=[job.id], task_id=job.id)
+        raise NotNow(str(running)) from None
+    app.send_task(names.TRAIN, args=[job.id], task_id=job.id)
+    return {"job_id": job.id}
 
 
 @app.task(name=names.MIRROR)
