@@ -68,7 +68,8 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    load, texts = os.getloadavg()[0], read(options.data, options.text_column, 0).texts
+    load, drawn = os.getloadavg()[0], read(options.data, options.text_column, 0)
+    texts = drawn.draw(0, len(drawn))
     found: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(load),
@@ -203,8 +204,7 @@ def markdown(found: dict[str, Any]) -> str:
     facts = found["machine"]
     lines = [
         f"- {facts['cpu']}, {facts['cores']} cores; load {facts['load_before']} before the start; {found['at']}",
-        f"- {found['posts']:,} posts over {DAYS} days for {BRANDS} brands, one of which has more than half of them; "
-        f"pages of {PAGE}",
+        f"- {found['posts']:,} posts over {DAYS} days for {BRANDS} brands, half of them on one; pages of {PAGE}",
         "- " + ", ".join(f"{name} {number}" for name, number in found["versions"].items()),
         "",
         "| database | posts/s | slowest tenth | hours counted/s | daily series, " + " | ".join(_columns(found)) + " |",

@@ -1,7 +1,8 @@
 """What an hour's scores come to: the sums from which shares, their intervals and drift are computed later."""
 
+import zlib
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,27 +14,44 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Moments:
+    """squares (3,): sums of squared probabilities. by_called (3, 3): sums of the probabilities of the posts that were
+    called so, from which the expected confusion follows. histogram (3, BINS): posts with such a probability."""
+
+    squares: Floats
+    by_called: Floats
+    histogram: Floats
+
+    def pack(self) -> bytes:
+        """As a row keeps them: float32, compressed."""
+        numbers = np.concatenate([self.squares.ravel(), self.by_called.ravel(), self.histogram.ravel()])
+        return zlib.compress(numbers.astype("<f4").tobytes(), 1)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        numbers = np.frombuffer(zlib.decompress(packed), "<f4").astype(np.float64)
+        squares, by_called, histogram = np.split(numbers, [3, 12])
+        return cls(squares, by_called.reshape(3, 3), histogram.reshape(3, BINS))
+
+
+@dataclass(frozen=True)
 class Summary:
-    """Of n posts: called (3,) by the most probable class; sums (3,) of probabilities; and for estimates
-    squares (3,): sums of squared probabilities; by_called (3, 3): sums of probabilities of the posts called so, from
-    which the expected confusion follows; histogram (3, BINS): how many posts had such a probability of the class."""
+    """Of n posts: called (3,) by the most probable class; sums (3,) of probabilities."""
 
     posts: int
     called: tuple[int, ...]
     sums: tuple[float, ...]
-    moments: dict[str, Any]
+    moments: Moments
 
 
 def summary(probabilities: Floats) -> Summary:
     """probabilities: (n, 3), of negative, neutral, positive."""
     called = probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, np.int64)
-    by_called = [probabilities[called == label].sum(axis=0).round(6).tolist() for label in range(3)]
     bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
-    histogram = [np.bincount(bins[:, label], minlength=BINS).tolist() for label in range(3)]
-    moments = {
-        "squares": (probabilities**2).sum(axis=0).round(6).tolist(),
-        "by_called": by_called,
-        "histogram": histogram,
-    }
+    moments = Moments(
+        squares=(probabilities**2).sum(axis=0),
+        by_called=np.stack([probabilities[called == label].sum(axis=0) for label in range(3)]),
+        histogram=np.stack([np.bincount(bins[:, label], minlength=BINS) for label in range(3)]).astype(np.float64),
+    )
     counts = tuple(np.bincount(called, minlength=3).tolist())
     return Summary(len(probabilities), counts, tuple(probabilities.sum(axis=0).tolist()), moments)

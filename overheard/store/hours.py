@@ -139,4 +139,4 @@ def _row(key: Key, model: str, found: list[tuple[int, float, float, float]]) -> 
     counts = summary(numbers[:, 1:] if model else np.zeros((0, 3)))
     for place, name in enumerate(("negative", "neutral", "positive")):
         row[f"called_{name}"], row[f"sum_{name}"] = counts.called[place], counts.sums[place]
-    return row | {"moments": counts.moments if model else {}}
+    return row | {"moments": counts.moments.pack() if model else b""}

@@ -1,18 +1,19 @@
 """A brand's posts over time, from the hourly counts alone: as fast for ten million posts as for ten."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
-from typing import Final
+from itertools import groupby, pairwise
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Integer, column, func, literal, select, values
+from sqlalchemy import Integer, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from overheard.store.tables import Feed, Gap, Hour, UtcDateTime
+from overheard.store.tables import EPOCH, Feed, Gap, Hour
 
+HOUR: Final = timedelta(hours=1)
 MAX_STEPS: Final = 1500
 CLASSES: Final = ("negative", "neutral", "positive")
 _SUMS: Final = ("posts", "reach", *(f"called_{name}" for name in CLASSES), *(f"sum_{name}" for name in CLASSES))
@@ -73,24 +74,33 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 def read(session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None) -> list[Point]:
     """A point between each two times. source: of one platform only."""
-    spans = list(pairwise(times))
-    rows = [(place, since, until) for place, (since, until) in enumerate(spans)]
-    columns = (column("place", Integer), column("since", UtcDateTime), column("until", UtcDateTime))
-    steps = values(*columns).data(rows).cte("steps")
-    within = (Hour.brand_id == brand_id) & (Hour.hour >= steps.c.since) & (Hour.hour < steps.c.until)
-    if source:
-        within &= Hour.source == source
-    sums = [func.sum(getattr(Hour, name)).label(name) for name in _SUMS]
-    scored = func.sum(Hour.posts).filter(Hour.model != literal("")).label("scored")
-    query = select(steps.c.place, scored, *sums).select_from(steps.join(Hour, within)).group_by(steps.c.place)
-    found = {row.place: row._mapping for row in session.execute(query)}
+    found: dict[int, Mapping[str, Any]] = {}
+    for first, last, hours in _stretches(times):
+        within = [Hour.brand_id == brand_id, Hour.hour >= times[first], Hour.hour < times[last]]
+        if source:
+            within.append(Hour.source == source)
+        begin = (times[first] - EPOCH) // HOUR
+        place = ((type_coerce(Hour.hour, Integer) - begin) // hours + first).label("place")
+        scored = func.sum(Hour.posts).filter(Hour.model != "").label("scored")
+        sums = [func.sum(getattr(Hour, name)).label(name) for name in _SUMS]
+        rows = session.execute(select(place, scored, *sums).where(*within).group_by(place))
+        found |= {row.place: row._mapping for row in rows}
     gaps = _gaps(session, brand_id, times[0], times[-1], source)
-    return [_point(span, found.get(place, {}), gaps) for place, span in enumerate(spans)]
+    return [_point(span, found.get(place, {}), gaps) for place, span in enumerate(pairwise(times))]
 
 
-def _point(span: tuple[datetime, datetime], row: object, gaps: list[tuple[datetime, datetime]]) -> Point:
+def _stretches(times: Sequence[datetime]) -> Iterator[tuple[int, int, int]]:
+    """Points of one length in a row, as (place of the first time, of the last, hours): clocks change twice a year."""
+    lengths = [(until - since) // HOUR for since, until in pairwise(times)]
+    first = 0
+    for hours, same in groupby(lengths):
+        last = first + len(list(same))
+        yield first, last, hours
+        first = last
+
+
+def _point(span: tuple[datetime, datetime], sums: Mapping[str, Any], gaps: list[tuple[datetime, datetime]]) -> Point:
     since, until = span
-    sums = dict(row)  # type: ignore[call-overload]
     scored = int(sums.get("scored") or 0)
     return Point(
         since,

@@ -1,6 +1,6 @@
 """The tables. Times are UTC and aware; ids are strings made by whoever inserts, or counted where rows are many."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -34,6 +34,22 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and value.replace(tzinfo=UTC) if value is None or value.tzinfo is None else value.astimezone(UTC)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class WholeHour(TypeDecorator[datetime]):
+    """The start of an hour (aware), kept as its number since 1970 (UTC): small, and databases can divide it."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // timedelta(hours=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(hours=value)
 
 
 class Table(DeclarativeBase):
@@ -371,14 +387,14 @@ class Hour(Table):
     A post is in one row of its hour, that of its newest score. model: empty for posts without a score.
 
     called_*: posts by the most probable class. sum_*: sums of the probabilities. reach: sum of reposts.
-    moments: JSON that estimates need beyond that, see `overheard.aggregates`.
+    moments: what estimates need beyond that, see `overheard.aggregates.Moments`.
     """
 
     __tablename__ = "hours"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     brand_id: Mapped[int] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"), primary_key=True)
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True)
     source: Mapped[str] = mapped_column(String(32), primary_key=True)
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     posts: Mapped[int]
@@ -389,7 +405,7 @@ class Hour(Table):
     sum_neutral: Mapped[float] = mapped_column(default=0.0)
     sum_positive: Mapped[float] = mapped_column(default=0.0)
     reach: Mapped[int] = mapped_column(default=0)
-    moments: Mapped[dict[str, Any]]
+    moments: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class DirtyHour(Table):
@@ -398,7 +414,7 @@ class DirtyHour(Table):
     __tablename__ = "dirty_hours"
 
     brand_id: Mapped[int] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"), primary_key=True)
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True)
     source: Mapped[str] = mapped_column(String(32), primary_key=True)
     marks: Mapped[int] = mapped_column(default=1)
 
@@ -455,7 +471,7 @@ class CallHour(Table):
 
     __tablename__ = "call_hours"
 
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True)
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
     texts: Mapped[int]
     sum_negative: Mapped[float]

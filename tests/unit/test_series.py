@@ -22,7 +22,7 @@ def brand_id(either: Database) -> int:
         brand = Brand(name="a", name_key="a", spec={}, created_at=MONDAY, updated_at=MONDAY)
         session.add(brand)
         session.flush()
-        common = {"brand_id": brand.id, "posts": 1, "moments": {}, "reach": 3}
+        common = {"brand_id": brand.id, "posts": 1, "moments": b"", "reach": 3}
         for hour in range(14 * 24):
             at = MONDAY + timedelta(hours=hour)
             good, bad = {"called_positive": 1, "sum_positive": 0.8}, {"called_negative": 1, "sum_negative": 0.6}

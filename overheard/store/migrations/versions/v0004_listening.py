@@ -24,7 +24,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "call_hours",
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=False),
         sa.Column("model", sa.String(length=64), nullable=False),
         sa.Column("texts", sa.Integer(), nullable=False),
         sa.Column("sum_negative", sa.Double(), nullable=False),
@@ -86,7 +86,7 @@ def upgrade() -> None:
     op.create_table(
         "dirty_hours",
         sa.Column("brand_id", sa.Integer(), nullable=False),
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=False),
         sa.Column("source", sa.String(length=32), nullable=False),
         sa.Column("marks", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["brand_id"], ["brands.id"], ondelete="CASCADE"),
@@ -125,7 +125,7 @@ def upgrade() -> None:
     op.create_table(
         "hours",
         sa.Column("brand_id", sa.Integer(), nullable=False),
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=False),
         sa.Column("source", sa.String(length=32), nullable=False),
         sa.Column("model", sa.String(length=64), nullable=False),
         sa.Column("posts", sa.Integer(), nullable=False),
@@ -136,7 +136,7 @@ def upgrade() -> None:
         sa.Column("sum_neutral", sa.Double(), nullable=False),
         sa.Column("sum_positive", sa.Double(), nullable=False),
         sa.Column("reach", sa.Integer(), nullable=False),
-        sa.Column("moments", sa.JSON(), nullable=False),
+        sa.Column("moments", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["brand_id"], ["brands.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("brand_id", "hour", "source", "model"),
         sqlite_with_rowid=False,
