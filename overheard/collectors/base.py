@@ -4,10 +4,10 @@ Nothing here is stored. The caller keeps a page's posts and its cursor in one tr
 at any line is simply asked again with the last cursor: what comes twice is recognised by its id, and nothing is lost.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from overheard.settings import Settings
 
@@ -106,4 +106,15 @@ class Collector(Protocol):
         used up.
 
         Raises SourceBusy, SourceRefused, SourceDown, SettingsError; the pages that were yielded before stay valid.
+        """
+
+
+@runtime_checkable
+class Lookup(Protocol):
+    """What some collectors can do as well: tell which posts a platform no longer has."""
+
+    def gone(self, ids: Sequence[str], now: datetime) -> set[str]:
+        """External ids among these that were deleted or made private. Where reads are billed, the others are.
+
+        Raises what `Collector.read` raises.
         """

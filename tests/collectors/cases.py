@@ -2,8 +2,9 @@
 
 from tests.collectors.case import Case, OnlineCase
 from tests.collectors.rss_case import RssCase
+from tests.collectors.x_case import XCase
 
-CASES: tuple[type[Case], ...] = (RssCase,)
+CASES: tuple[type[Case], ...] = (XCase, RssCase)
 ONLINE = tuple(case for case in CASES if issubclass(case, OnlineCase))
 PAGED = tuple(case for case in CASES if case.page)
 BILLED = tuple(case for case in CASES if case.billed)
