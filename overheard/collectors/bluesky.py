@@ -8,7 +8,7 @@ from typing import Any, Final
 from overheard.collectors.base import Asked, Cursor, Page, Post
 from overheard.collectors.bluesky_session import SOURCE, Session, account_of
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import Step, check_terms, read_terms
+from overheard.collectors.terms import Step, check_terms, phrases, read_terms
 from overheard.errors import SourceDown
 from overheard.settings import Settings
 
@@ -35,15 +35,14 @@ class Bluesky:
             def steps(term: str, state: Cursor) -> Iterator[Step]:
                 return newest_first(state, now, MILLISECOND, partial(_search, session, asked.topic.languages, term))
 
-            yield from read_terms(asked.topic.terms, asked, cursor, now, steps)
+            yield from read_terms(phrases(asked), asked, cursor, now, steps)
 
 
 def _search(
-    session: Session, languages: tuple[str, ...], term: str, since: datetime, until: datetime, following: str | None
+    session: Session, languages: tuple[str, ...], phrase: str, since: datetime, until: datetime, following: str | None
 ) -> Listing:
     from atproto import models
 
-    phrase = term.replace('"', " ").strip()
     query = models.AppBskyFeedSearchPosts.Params(
         q=f'"{phrase}"', sort="latest", since=_stamp(since), until=_stamp(until), limit=PAGE, cursor=following
     )

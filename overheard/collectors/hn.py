@@ -15,7 +15,7 @@ from overheard.collectors import http
 from overheard.collectors.base import Asked, Cursor, Page, Post
 from overheard.collectors.markup import plain_text
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import Step, check_terms, read_terms
+from overheard.collectors.terms import Step, check_terms, phrases, read_terms
 from overheard.errors import SourceDown
 from overheard.settings import PREFIX, Settings
 
@@ -51,10 +51,9 @@ class HackerNews:
         def steps(term: str, state: Cursor) -> Iterator[Step]:
             return newest_first(state, now, SECOND, partial(self._search, now, term))
 
-        yield from read_terms(asked.topic.terms, asked, cursor, now, steps)
+        yield from read_terms(phrases(asked), asked, cursor, now, steps)
 
-    def _search(self, now: datetime, term: str, since: datetime, until: datetime, page: str | None) -> Listing:
-        phrase = term.replace('"', " ").strip()
+    def _search(self, now: datetime, phrase: str, since: datetime, until: datetime, page: str | None) -> Listing:
         answer = http.get(
             SOURCE,
             f"{self._url}/api/v1/search_by_date",

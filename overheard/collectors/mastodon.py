@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
 from overheard.collectors.markup import plain_text
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import NOT_YET, Step, at_rest, check_terms, read_terms, since_of
+from overheard.collectors.terms import NOT_YET, Step, at_rest, check_terms, phrases, read_terms, since_of
 from overheard.errors import DataError, SourceBusy, SourceDown, SourceRefused
 from overheard.hosts import is_loopback
 from overheard.settings import PREFIX, Settings
@@ -70,7 +70,7 @@ class Mastodon:
         reader = _Reader(client, urlsplit(self._instance(asked)).netloc, now)
         with closing(client.session):
             if self._token_for(asked):
-                yield from read_terms(asked.topic.terms, asked, cursor, now, reader.search)
+                yield from read_terms(phrases(asked), asked, cursor, now, reader.search)
             else:
                 yield from read_terms(_hashtags(asked), asked, cursor, now, reader.hashtag)
 
@@ -117,11 +117,11 @@ class _Reader:
             page = _read(self._list(partial(self._after, name.removeprefix("#"), newest)), self.host)
             following = max((newest, *page.ids))
             if following == newest:
-                yield Step(page.posts, at_rest(self.now), None, page.reposts, None, page.skipped)
+                yield Step(page.posts, at_rest(self.now), None, page.reposts, page.skipped)
                 return
             newest, since = following, _time_of(following)
             place = {"since": since.isoformat(), "min_id": str(newest)}
-            yield Step(page.posts, place, Span(since, self.now, NOT_YET), page.reposts, None, page.skipped)
+            yield Step(page.posts, place, Span(since, self.now, NOT_YET), page.reposts, page.skipped)
 
     def search(self, term: str, state: Cursor) -> Iterator[Step]:
         return newest_first(state, self.now, SECOND, partial(self._search, term))
@@ -129,9 +129,8 @@ class _Reader:
     def _after(self, hashtag: str, status_id: int) -> Any:
         return self.client.timeline_hashtag(hashtag, min_id=str(status_id), limit=PAGE)
 
-    def _search(self, term: str, since: datetime, until: datetime, offset: str | None) -> Listing:
+    def _search(self, phrase: str, since: datetime, until: datetime, offset: str | None) -> Listing:
         """Search turns ids into whole seconds, and may take neither bound for included: so both are a little wider."""
-        phrase = term.replace('"', " ").strip()
         found = self._list(
             lambda: self.client.search_v2(
                 f'"{phrase}"',

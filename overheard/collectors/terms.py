@@ -22,20 +22,25 @@ class Step:
     """What one request about one term brought.
 
     state: where the term goes on. unread: what its next requests would bring; None: the term is read up to now.
-    reposts, lost, skipped: as in a Page.
+    reposts, skipped: as in a Page.
     """
 
     posts: Sequence[Post]
     state: Cursor
     unread: Span | None
     reposts: Mapping[str, int] = field(default_factory=dict)
-    lost: Span | None = None
     skipped: tuple[str, ...] = ()
+
+
+def phrases(asked: Asked) -> tuple[str, ...]:
+    """The terms, as they can stand between quotation marks; each once, and none that would find everything."""
+    plain = (" ".join(term.replace('"', " ").split()) for term in asked.topic.terms)
+    return tuple({phrase.casefold(): phrase for phrase in plain if phrase}.values())
 
 
 def check_terms(asked: Asked) -> None:
     """Raises DataError where there is nothing to search for, or no time to begin at."""
-    if not any(term.strip() for term in asked.topic.terms):
+    if not phrases(asked):
         raise DataError("there is nothing to search for: give the brand a name or a query")
     since_days(asked)
 
@@ -50,10 +55,6 @@ def since_days(asked: Asked) -> float:
     if not 0 < days <= 10_000:
         raise DataError(f"since_days is {said!r}: give the number of days that the first inspection goes back")
     return days
-
-
-def first_since(asked: Asked, now: datetime) -> datetime:
-    return now - timedelta(days=since_days(asked))
 
 
 def since_of(state: Cursor) -> datetime:
@@ -74,7 +75,7 @@ def read_terms(
     inspection begin where a first inspection does, and those that are gone are forgotten.
     """
     known = cursor.get("terms", {})
-    beginning = {"since": first_since(asked, now).isoformat()}
+    beginning = {"since": (now - timedelta(days=since_days(asked))).isoformat()}
     states = {term: known.get(term, beginning) for term in terms}
     waiting = list(states)
     seen: set[str] = set()
@@ -85,7 +86,7 @@ def read_terms(
             posts = tuple(post for post in step.posts if post.external_id not in seen and _is_wanted(asked.topic, post))
             seen.update(post.external_id for post in posts)
             unread = _all_unread(step.unread, [states[other] for other in waiting], now)
-            yield Page(posts, {"terms": dict(states)}, step.reposts, (), unread, step.lost, 0, step.skipped)
+            yield Page(posts, {"terms": dict(states)}, step.reposts, unread=unread, skipped=step.skipped)
 
 
 def _is_wanted(topic: Topic, post: Post) -> bool:

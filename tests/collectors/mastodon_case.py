@@ -67,7 +67,7 @@ class MastodonCase(OnlineCase):
 
     def answer(self, request: Request) -> Reply:
         headers = {"X-RateLimit-Limit": "300", "X-RateLimit-Remaining": "299", "X-RateLimit-Reset": _soon()}
-        if request.path == "/api/v2/instance":
+        if request.path.rstrip("/") == "/api/v2/instance":
             feeds = {"hashtag_feeds": {"local": self.shows_hashtags_to, "remote": self.shows_hashtags_to}}
             return as_json({"version": "4.5.2", "configuration": {"timelines_access": feeds}}, 200, headers)
         if request.path.startswith("/api/v1/timelines/tag/"):
