@@ -8,7 +8,7 @@ from typing import Any, Final
 from overheard.collectors.base import Asked, Cursor, Page, Post
 from overheard.collectors.bluesky_session import SOURCE, Session, account_of
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import Step, check_terms, phrases, read_terms
+from overheard.collectors.terms import Step, check_terms, nonsense, phrases, read_terms
 from overheard.errors import SourceDown
 from overheard.settings import Settings
 
@@ -56,7 +56,7 @@ def _search(
         try:
             posts.append(_post(view, languages))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            skipped.append(f"a post that makes no sense ({error!r})")
+            skipped.append(nonsense(view, "uri", error))
     return Listing(posts, posts[-1].posted_at if posts else None, cursor if views else None, tuple(skipped))
 
 

@@ -15,7 +15,7 @@ from overheard.collectors import http
 from overheard.collectors.base import Asked, Cursor, Page, Post
 from overheard.collectors.markup import plain_text
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import Step, check_terms, phrases, read_terms
+from overheard.collectors.terms import Step, check_terms, nonsense, phrases, read_terms
 from overheard.errors import SourceDown
 from overheard.settings import PREFIX, Settings
 
@@ -83,7 +83,7 @@ def _read(body: bytes) -> Listing:
         try:
             posts.append(_post(hit))
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-            skipped.append(f"an item that makes no sense ({error!r})")
+            skipped.append(nonsense(hit, "objectID", error))
     oldest = posts[-1].posted_at if posts else None
     said = [post for post in posts if post.text]
     return Listing(said, oldest, str(following) if has_more else None, tuple(skipped))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
 from overheard.collectors.markup import plain_text
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import NOT_YET, Step, at_rest, check_terms, phrases, read_terms, since_of
+from overheard.collectors.terms import NOT_YET, Step, at_rest, check_terms, nonsense, phrases, read_terms, since_of
 from overheard.errors import DataError, SourceBusy, SourceDown, SourceRefused
 from overheard.hosts import is_loopback
 from overheard.settings import PREFIX, Settings
@@ -196,7 +196,7 @@ def _read(found: list[Any], host: str) -> _Statuses:
             elif status.get("visibility") in PUBLIC:
                 posts.append(_post(status, host, uris))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            skipped.append(f"a status that makes no sense ({error!r})")
+            skipped.append(nonsense(status, "id", error))
     return _Statuses(tuple(posts), tuple(ids), reposts, tuple(skipped))
 
 

@@ -39,7 +39,7 @@ def newest_first(state: Cursor, now: datetime, grain: timedelta, search: Search)
         if began >= now:
             return
         state = at_rest(began)
-    yield from _sweep(state, now, now, grain, search, above=None)
+    yield from _sweep(state, now + grain, now, grain, search, above=None)
 
 
 def _sweep(
@@ -53,13 +53,14 @@ def _sweep(
     while True:
         listing = search(since, until, following)
         fresh = [post for post in listing.posts if post.external_id not in seen]
-        seen.update(post.external_id for post in fresh)
+        skipped = tuple(reason for reason in listing.skipped if reason not in seen)
+        seen.update(skipped, (post.external_id for post in fresh))
         following, oldest = listing.following, max(since, min(oldest, listing.until or oldest))
         if following is None and oldest >= until - grain:
-            yield Step(fresh, at_rest(began), above, skipped=listing.skipped)
+            yield Step(fresh, at_rest(began), above, skipped=skipped)
             return
         below = oldest + grain
         place = {"since": since.isoformat(), "until": below.isoformat(), "newest": began.isoformat()}
-        yield Step(fresh, place, Span(since, above.until if above else oldest, NOT_YET), skipped=listing.skipped)
+        yield Step(fresh, place, Span(since, above.until if above else oldest, NOT_YET), skipped=skipped)
         if following is None:
             until = below

@@ -6,7 +6,7 @@ A term's state is a dictionary whose "since" (ISO 8601) says up to when everythi
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span, Topic
 from overheard.collectors.matching import is_about, is_spoken
@@ -64,6 +64,12 @@ def since_of(state: Cursor) -> datetime:
 def at_rest(now: datetime) -> Cursor:
     """The state of a term that was read up to `now`."""
     return {"since": (now - OVERLAP).isoformat()}
+
+
+def nonsense(item: Any, key: str, error: Exception) -> str:
+    """Which item is left out, by its id as far as it has one, and why."""
+    name = item.get(key) if isinstance(item, dict) else type(item).__name__
+    return f"{name} makes no sense: {error!r}"
 
 
 def read_terms(

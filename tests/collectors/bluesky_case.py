@@ -3,11 +3,10 @@
 import base64
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from overheard.collectors.terms import OVERLAP
 from tests.collectors.case import TERM, OnlineCase
 from tests.collectors.server import Reply, Request, as_json
 
@@ -36,9 +35,7 @@ class BlueskyCase(OnlineCase):
         return {"bluesky_url": self.server.url, "bluesky_handle": HANDLE}
 
     def publish(self, *texts: str) -> list[str]:
-        uris = [str(self.post(self.tick(), text)["uri"]) for text in texts]
-        self.now += OVERLAP + timedelta(seconds=5)
-        return uris
+        return [str(self.post(self.tick(), text)["uri"]) for text in texts]
 
     def publish_broken(self) -> None:
         self.post(self.tick(), TERM)["record"]["createdAt"] = "yesterday, I think"

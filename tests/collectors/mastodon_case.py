@@ -6,7 +6,6 @@ from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
-from overheard.collectors.terms import OVERLAP
 from tests.collectors.case import TERM, OnlineCase
 from tests.collectors.server import Reply, Request, as_json
 
@@ -34,9 +33,7 @@ class MastodonCase(OnlineCase):
         return {"mastodon_url": self.server.url}
 
     def publish(self, *texts: str) -> list[str]:
-        toots = [self.toot(self.tick(), f"<p>{escape(text)}</p>".replace("\n", "<br>")) for text in texts]
-        self.now += OVERLAP + timedelta(seconds=5)
-        return [toot["uri"] for toot in toots]
+        return [self.toot(self.tick(), f"<p>{escape(text)}</p>".replace("\n", "<br>"))["uri"] for text in texts]
 
     def publish_broken(self) -> None:
         self.toot(self.tick(), TERM, created_at="yesterday, I think")
