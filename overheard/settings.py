@@ -85,7 +85,10 @@ class Settings(BaseSettings):
         10_000, ge=0, description="Posts that may be read from X in a month: reads cost money."
     )
     x_read_cost: float = Field(0.005, ge=0, description="What X bills for a post that was read, in dollars.")
-    mastodon_token: SecretStr | None = Field(None, description="Access token; searching by words needs one.")
+    mastodon_url: str = Field("https://mastodon.social", description="Mastodon instance that is read by default.")
+    mastodon_token: SecretStr | None = Field(
+        None, description="Access token of that instance; searching by words needs one."
+    )
     hn_url: str = Field("https://hn.algolia.com", description="Where Hacker News is searched.")
     bluesky_url: str = Field("https://bsky.social", description="Bluesky server of the account.")
     bluesky_handle: str | None = Field(None, description="Account that searches Bluesky.")

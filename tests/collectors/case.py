@@ -41,6 +41,10 @@ class Case(ABC):
         self.now += timedelta(seconds=0.4)
         return self.now
 
+    def settle(self) -> None:
+        """So much time passes that nothing can come late any more: some platforms are read a little way back again."""
+        self.now += timedelta(hours=1)
+
     def asked(self) -> Asked:
         """A feed that finds all posts of the suite."""
         return Asked(Topic((TERM,)))

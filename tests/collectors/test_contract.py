@@ -105,6 +105,7 @@ def test_times_are_when_a_post_was_published_in_utc(case: Case) -> None:
 
 def test_nothing_new_is_one_page_without_posts(case: Case) -> None:
     publish_pages(case)
+    case.settle()
     *_, last = read(case)
     (page,) = read(case, last.cursor)
     assert (page.posts, page.unread, page.lost, page.skipped, page.reads) == ((), None, None, (), 0)
@@ -112,6 +113,7 @@ def test_nothing_new_is_one_page_without_posts(case: Case) -> None:
 
 def test_what_is_published_later_is_found_by_the_next_inspection_and_nothing_else(case: Case) -> None:
     publish_pages(case)
+    case.settle()
     *_, last = read(case)
     later = case.publish(f"{TERM} again", f"{TERM} and again")
     assert sorted(ids(read(case, last.cursor))) == sorted(later)
