@@ -24,7 +24,9 @@ def list_schedules(as_json: Annotated[bool, typer.Option("--json", help="Print J
     if as_json:
         print(json.dumps(listed))
         return
-    table = Table(*(Column(title, no_wrap=True) for title in ("name", "when", "last run", "next run", "what")), box=None)
+    table = Table(
+        *(Column(title, no_wrap=True) for title in ("name", "when", "last run", "next run", "what")), box=None
+    )
     for entry in listed:
         following = "paused" if entry["is_paused"] else _at(entry["next_run_at"])
         table.add_row(entry["name"], _when(entry), _at(entry["last_run_at"]), following, entry["does"])
