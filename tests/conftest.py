@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from overheard.store.database import Database, migrate
+from tests.databases import Postgres, postgres_programs, postgres_server
 from tests.stack import RunningStack
 
 
@@ -12,6 +15,29 @@ from tests.stack import RunningStack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     with RunningStack(tmp_path_factory.mktemp("stack") / "home", without=("mlflow", "train")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    if not postgres_programs():
+        pytest.skip("PostgreSQL is not installed")
+    with postgres_server() as url:
+        server = Postgres(url)
+        yield server
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database with all tables: the contract of the store holds on both kinds."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'test.db'}"
+        migrate(url)
+    else:
+        url = request.getfixturevalue("postgres").fresh()
+    database = Database(url)
+    yield database
+    database.engine.dispose()
 
 
 @pytest.hookimpl(wrapper=True)

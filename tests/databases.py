@@ -1,0 +1,79 @@
+"""Databases for the tests: SQLite in a file, and a PostgreSQL server of our own where its programs are installed."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import make_url, text
+
+from overheard.store.database import Database, migrate
+from tests.stack import free_port
+
+SUPERUSER = "overheard"
+
+
+def postgres_programs() -> Path | None:
+    """The folder of `initdb`: on PATH, or where Debian puts it."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """A fresh server on a free port; yields its URL. It refuses to run as root: then another user runs it."""
+    programs = postgres_programs()
+    assert programs, "PostgreSQL's programs are not installed"
+    user = _other_user() if os.geteuid() == 0 else None
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(programs / program), "-D", str(data), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, user=user and user.pw_uid, cwd="/", check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    with TemporaryDirectory(prefix="postgres-") as folder:  # pytest's folders are closed to other users
+        data, port = Path(folder), free_port()
+        if user:
+            os.chown(data, user.pw_uid, user.pw_gid)
+        run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-p {port} -h 127.0.0.1 -k '' -c shared_buffers=64MB"
+        run("pg_ctl", "-l", str(data / "log"), "-w", "-o", options, "start")
+        try:
+            yield f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+
+def _other_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+class Postgres:
+    """A server whose databases are copies of one that was migrated once."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._made = make_url(url), 0
+        migrate(self._named("postgres"))
+        self._template = Database(self._named("template1"))
+
+    def fresh(self) -> str:
+        """URL of a new database with all tables."""
+        self._made += 1
+        name = f"test{self._made}"
+        with self._template.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE postgres"))
+        return self._named(name)
+
+    def close(self) -> None:
+        self._template.engine.dispose()
+
+    def _named(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
