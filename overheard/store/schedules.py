@@ -54,12 +54,13 @@ def change(session: Session, name: str, changed_by: str, now: datetime, **values
 def claim(session: Session, name: str, due_at: datetime, now: datetime, *, may_take_over: bool) -> bool:
     """Whether this slot is the caller's to do. may_take_over: whoever had it before is known to be gone."""
     fresh = {"name": name, "due_at": due_at, "asked_by": NOBODY, "claimed_at": now, "outcome": ""}
-    if _changed(session, inserting(session, Slot).values(fresh).on_conflict_do_nothing()):
+    first = inserting(session, Slot).values(fresh).on_conflict_do_nothing().returning(Slot.name)
+    if session.scalar(first) is not None:  # not by its rowcount: PostgreSQL gives none here
         return True
     left = update(Slot).where(_at(name, due_at), Slot.finished_at.is_(None))
     if not may_take_over:
         left = left.where(Slot.claimed_at < _abandoned_before(now))
-    return _changed(session, left.values(claimed_at=now))
+    return session.scalar(left.values(claimed_at=now).returning(Slot.name)) is not None
 
 
 def ask(session: Session, name: str, asked_by: str, now: datetime) -> Slot:
@@ -131,7 +132,3 @@ def _at(name: str, due_at: datetime) -> Any:
 
 def _abandoned_before(now: datetime) -> datetime:
     return now - timedelta(seconds=ABANDONED_S)
-
-
-def _changed(session: Session, statement: Any) -> bool:
-    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]

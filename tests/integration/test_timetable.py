@@ -149,7 +149,7 @@ def beat_sent(stack: RunningStack, name: str) -> int:
 def goes_on(stack: RunningStack) -> None:
     """Somebody leads again, for longer than a paused tick would have waited."""
     seen = beat_sent(stack, "aggregate")
-    eventually(lambda: beat_sent(stack, "aggregate") > seen + 4, 75)
+    eventually(lambda: beat_sent(stack, "aggregate") > seen + 3, 75)
 
 
 def restart_beat(stack: RunningStack) -> None:

@@ -1,15 +1,13 @@
-"""What was changed and what was done of the timetable, on a real SQLite file."""
+"""What was changed and what was done of the timetable, on SQLite and on PostgreSQL."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from overheard.errors import Conflict
 from overheard.store import schedules
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 from overheard.store.schedules import ABANDONED_S, NEVER
 from overheard.store.tables import Feed
 
@@ -19,12 +17,8 @@ SOON, LATER = NOW + timedelta(seconds=30), NOW + timedelta(seconds=ABANDONED_S +
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.engine.dispose()
+def database(either: Database) -> Database:
+    return either
 
 
 def claim(database: Database, due_at: datetime = SUNDAY, now: datetime = NOW, may_take_over: bool = False) -> bool:

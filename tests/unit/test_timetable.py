@@ -17,7 +17,7 @@ from overheard.errors import DataError, NotFound
 from overheard.store import schedules
 from overheard.store.database import Database, migrate
 from tests.redis_server import redis_server
-from worker import context, timetable
+from worker import context, names, timetable
 from worker.entries import Entry, Run, latest, parse
 from worker.slots import NotNow, missed, once_a_slot
 
@@ -183,6 +183,10 @@ def test_a_new_version_of_the_file_reaches_an_old_installation(
     assert entry(celery, "aggregate").options == {"expires": 7.0}
     with pytest.raises(KeyError):
         entry(celery, "mirror-models")
+
+
+def test_every_entry_has_a_queue_for_its_task() -> None:
+    assert {listed.task for listed in TIMETABLE.values()} <= names.QUEUES.keys()
 
 
 def test_a_name_that_is_unknown_is_answered_with_those_that_are_not() -> None:
