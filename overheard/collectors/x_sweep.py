@@ -10,8 +10,10 @@ from typing import Any, Final, Self
 
 from overheard.collectors.base import Span
 
-WINDOW: Final = timedelta(days=7) - timedelta(minutes=1)
-"""How far back X's search goes, and a minute for clocks that differ."""
+SLACK: Final = timedelta(minutes=1)
+"""For clocks that differ."""
+WINDOW: Final = timedelta(days=7) - SLACK
+"""How far back X's search goes."""
 ID_EPOCH_MS: Final = 1_288_834_974_657
 OUT_OF_REACH: Final = "X's search goes back seven days only"
 
@@ -89,9 +91,9 @@ class Sweep:
         return (False, None) if token else (True, self.finish(now))
 
     def finish(self, now: datetime) -> Span | None:
-        """The end of the sweep; what lies between `since` and X's reach is lost."""
+        """The end of the sweep; what lies between `since` and X's reach is lost, beyond the slack that we leave it."""
         reached = min(self.floor, self.until) if self.until else self.floor
-        lost = Span(self.since, reached, OUT_OF_REACH) if self.since < reached else None
+        lost = Span(self.since, reached, OUT_OF_REACH) if self.since < reached - SLACK else None
         self.since, self.since_id = self.began_at or now, self.newest_id or self.since_id
         self.began_at = self.newest_id = self.until_id = self.token = None
         return lost
