@@ -1,10 +1,11 @@
 """The platforms that the contract suite goes over: a new one is a file with its case, and a line here."""
 
 from tests.collectors.case import Case, OnlineCase
+from tests.collectors.file_case import FileCase
 from tests.collectors.rss_case import RssCase
 from tests.collectors.x_case import XCase
 
-CASES: tuple[type[Case], ...] = (XCase, RssCase)
+CASES: tuple[type[Case], ...] = (XCase, RssCase, FileCase)
 ONLINE = tuple(case for case in CASES if issubclass(case, OnlineCase))
 PAGED = tuple(case for case in CASES if case.page)
 BILLED = tuple(case for case in CASES if case.billed)
