@@ -1,7 +1,7 @@
 """X: recent search of API v2, by tweepy. Posts are billed as they are read, and only seven days can be searched."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LEAST, MOST = 10, 100
 """Posts that a page may be asked to hold, and ids that can be looked up at once."""
+MINUTE: Final = timedelta(minutes=1)
+"""X tells the time no closer."""
 MORE: Final = "older posts of this inspection"
 SPENT: Final = "the posts that may be read are used up"
 
@@ -100,7 +102,7 @@ def _next_page(api: "Api", sweep: Sweep, now: datetime, size: int) -> _Found:
     try:
         answer = api.search(sweep.parameters(), size)
     except StaleId as stale:
-        sweep.floor = max(sweep.floor, stale.floor)
+        sweep.floor = max(sweep.floor, stale.floor + MINUTE)
         if sweep.is_out_of_reach:
             return _found([], sweep.finish(now), is_last=True)
         answer = api.search(sweep.parameters(), size)

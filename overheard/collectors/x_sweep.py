@@ -23,6 +23,11 @@ def time_of(post_id: int) -> datetime:
     return datetime.fromtimestamp(((post_id >> 22) + ID_EPOCH_MS) / 1000, UTC)
 
 
+def id_at(moment: datetime) -> int:
+    """The least id of a post that was made then."""
+    return (int(moment.timestamp() * 1000) - ID_EPOCH_MS) << 22
+
+
 @dataclass
 class Sweep:
     """since: all that is older has been read, or is lost; since_id: the newest post of that.
@@ -77,9 +82,9 @@ class Sweep:
         return self.until is not None and self.until <= self.floor
 
     def parameters(self) -> dict[str, Any]:
-        """For the next request. X refuses a since_id that it can't reach, and there is nothing older to keep away."""
-        reachable = self.since_id if self.since_id and time_of(self.since_id) > self.floor else None
-        found = {"since_id": reachable, "until_id": self.until_id, "next_token": self.token}
+        """For the next request. X refuses a since_id that it can't reach: then the first that it can is sent."""
+        since_id = max(self.since_id, id_at(self.floor)) if self.since_id else None
+        found = {"since_id": since_id, "until_id": self.until_id, "next_token": self.token}
         return {"query": self.query, **{name: value for name, value in found.items() if value}}
 
     def advance(self, ids: Sequence[int], token: str | None, now: datetime) -> tuple[bool, Span | None]:
