@@ -155,4 +155,4 @@ def test_the_term_that_lags_most_is_read_first(hn: HnCase) -> None:
     cursor = read(hn, "acme")[-1].cursor
     hn.server.requests.clear()
     read(hn, "acme", "rockets", cursor=cursor)
-    assert [request.query["query"] for request in hn.server.requests][0] == '"rockets"'
+    assert hn.server.requests[0].query["query"] == '"rockets"'
