@@ -8,7 +8,7 @@ from typing import Any, Final
 from overheard.collectors.base import Asked, Cursor, Page, Post
 from overheard.collectors.bluesky_session import SOURCE, Session, account_of
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import Step, check_terms, nonsense, phrases, read_terms
+from overheard.collectors.terms import Step, check_installed, check_terms, nonsense, phrases, read_terms
 from overheard.errors import SourceDown
 from overheard.settings import Settings
 
@@ -27,9 +27,11 @@ class Bluesky:
 
     def check(self, asked: Asked) -> None:
         check_terms(asked)
+        check_installed("atproto")
         account_of(self._settings)
 
     def read(self, asked: Asked, cursor: Cursor, now: datetime, reads: int | None) -> Iterator[Page]:
+        self.check(asked)
         with Session(self._settings, now) as session:
 
             def steps(term: str, state: Cursor) -> Iterator[Step]:
@@ -55,7 +57,7 @@ def _search(
     for view in views:
         try:
             posts.append(_post(view, languages))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             skipped.append(nonsense(view, "uri", error))
     return Listing(posts, posts[-1].posted_at if posts else None, cursor if views else None, tuple(skipped))
 
@@ -63,7 +65,7 @@ def _search(
 def _post(view: Any, languages: tuple[str, ...]) -> Post:
     """posted_at: the time that search sorts by, since authors write `createdAt` themselves."""
     uri, author, record = str(view["uri"]), str(view["author"]["did"]), view["record"]
-    spoken = [str(tag).partition("-")[0] for tag in record.get("langs") or ()]
+    spoken = [str(tag).partition("-")[0].lower() for tag in record.get("langs") or ()]
     quoted = _quoted(record.get("embed") or {})
     return Post(
         external_id=uri,

@@ -48,6 +48,8 @@ class HackerNews:
         check_terms(asked)
 
     def read(self, asked: Asked, cursor: Cursor, now: datetime, reads: int | None) -> Iterator[Page]:
+        self.check(asked)
+
         def steps(term: str, state: Cursor) -> Iterator[Step]:
             return newest_first(state, now, SECOND, partial(self._search, now, term))
 
@@ -85,8 +87,7 @@ def _read(body: bytes) -> Listing:
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             skipped.append(nonsense(hit, "objectID", error))
     oldest = posts[-1].posted_at if posts else None
-    said = [post for post in posts if post.text]
-    return Listing(said, oldest, str(following) if has_more else None, tuple(skipped))
+    return Listing(posts, oldest, str(following) if has_more else None, tuple(skipped))
 
 
 def _post(hit: Any) -> Post:

@@ -16,7 +16,17 @@ from urllib.parse import urlsplit
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
 from overheard.collectors.markup import plain_text
 from overheard.collectors.sweep import Listing, newest_first
-from overheard.collectors.terms import NOT_YET, Step, at_rest, check_terms, nonsense, phrases, read_terms, since_of
+from overheard.collectors.terms import (
+    NOT_YET,
+    Step,
+    at_rest,
+    check_installed,
+    check_terms,
+    nonsense,
+    phrases,
+    read_terms,
+    since_of,
+)
 from overheard.errors import DataError, SourceBusy, SourceDown, SourceRefused
 from overheard.hosts import is_loopback
 from overheard.settings import PREFIX, Settings
@@ -57,15 +67,17 @@ class Mastodon:
 
     def check(self, asked: Asked) -> None:
         check_terms(asked)
+        check_installed("mastodon")
         url = urlsplit(self._instance(asked))
         if not url.hostname or url.scheme not in ("http", "https") or url.path or url.query:
-            raise DataError(f"{asked.target!r} is no instance: give its URL, as https://mastodon.social")
+            raise DataError(f"{self._instance(asked)!r} is no instance: give its URL, as https://mastodon.social")
         if url.scheme == "http" and not is_loopback(url.geturl()):
-            raise DataError(f"{asked.target} would be read in the clear: give its https URL")
+            raise DataError(f"{self._instance(asked)} would be read in the clear: give its https URL")
         if self._token_for(asked) is None and not _hashtags(asked):
             raise DataError(f"none of the terms can be a hashtag: {NEEDS_TOKEN}, or add a term with letters")
 
     def read(self, asked: Asked, cursor: Cursor, now: datetime, reads: int | None) -> Iterator[Page]:
+        self.check(asked)
         client = self._client(asked)
         reader = _Reader(client, urlsplit(self._instance(asked)).netloc, now)
         with closing(client.session):
@@ -195,7 +207,7 @@ def _read(found: list[Any], host: str) -> _Statuses:
                 reposts[str(original["uri"])] = int(original["reblogs_count"])
             elif status.get("visibility") in PUBLIC:
                 posts.append(_post(status, host, uris))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             skipped.append(nonsense(status, "id", error))
     return _Statuses(tuple(posts), tuple(ids), reposts, tuple(skipped))
 
@@ -210,7 +222,7 @@ def _post(status: Any, host: str, uris: dict[str, Any]) -> Post:
         posted_at=_aware(status["created_at"]),
         author=account if "@" in account else f"{account}@{host}",
         url=status.get("url") or "",
-        language=(status.get("language") or "").partition("-")[0],
+        language=(status.get("language") or "").partition("-")[0].lower(),
         reach=int(status.get("reblogs_count") or 0),
         replies_to=(uris.get(str(parent)) or f"https://{host}/api/v1/statuses/{parent}") if parent else "",
         quotes=quoted.get("uri") or "",

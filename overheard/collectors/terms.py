@@ -6,11 +6,12 @@ A term's state is a dictionary whose "since" (ISO 8601) says up to when everythi
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from typing import Any, Final
 
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span, Topic
 from overheard.collectors.matching import is_about, is_spoken
-from overheard.errors import DataError
+from overheard.errors import DataError, SettingsError
 
 OVERLAP: Final = timedelta(minutes=30)
 """An inspection begins so long before the end of the last: platforms index late, and servers tell each other late."""
@@ -45,6 +46,12 @@ def check_terms(asked: Asked) -> None:
     since_days(asked)
 
 
+def check_installed(library: str) -> None:
+    """Raises SettingsError. The library itself is imported by whoever reads: that can take seconds."""
+    if find_spec(library) is None:
+        raise SettingsError(f"{library} is not installed: pip install 'overheard[sources]'")
+
+
 def since_days(asked: Asked) -> float:
     """How far back the first inspection goes: the option `since_days`, or one day. Raises DataError."""
     said = asked.options.get("since_days", "1")
@@ -75,7 +82,7 @@ def nonsense(item: Any, key: str, error: Exception) -> str:
 def read_terms(
     terms: Iterable[str], asked: Asked, cursor: Cursor, now: datetime, read: Callable[[str, Cursor], Iterator[Step]]
 ) -> Iterator[Page]:
-    """All terms, one after the other; a post that several of them find comes once.
+    """All terms, the one that lags most first, so that none waits for ever; a post that several find comes once.
 
     read: the steps of one term from its state on; the last one has `unread` None. Terms that are new since the last
     inspection begin where a first inspection does, and those that are gone are forgotten.
@@ -83,7 +90,7 @@ def read_terms(
     known = cursor.get("terms", {})
     beginning = {"since": (now - timedelta(days=since_days(asked))).isoformat()}
     states = {term: known.get(term, beginning) for term in terms}
-    waiting = list(states)
+    waiting = sorted(states, key=lambda term: since_of(states[term]))
     seen: set[str] = set()
     while waiting:
         term = waiting.pop(0)
@@ -96,8 +103,9 @@ def read_terms(
 
 
 def _is_wanted(topic: Topic, post: Post) -> bool:
-    """The platform has found the term, perhaps in another form of the word: only what is unwanted is looked for."""
-    return is_spoken(topic, post.language) and is_about(replace(topic, terms=()), post.text)
+    """The platform has found the term, in another form of the word, or in a picture's description of a post that says
+    nothing: so only what is unwanted is looked for."""
+    return bool(post.text) and is_spoken(topic, post.language) and is_about(replace(topic, terms=()), post.text)
 
 
 def _all_unread(of_this_term: Span | None, of_others: list[Cursor], now: datetime) -> Span | None:

@@ -1,5 +1,6 @@
 """What is special about Bluesky."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from overheard.collectors.base import Asked, Post, Topic
 from overheard.errors import SettingsError, SourceRefused
 from tests.collectors.bluesky_case import BlueskyCase
-from tests.collectors.server import as_json
+from tests.collectors.server import Reply, as_json
 
 
 @pytest.fixture
@@ -66,6 +67,21 @@ def test_a_date_that_an_author_made_up_does_not_hide_the_post(bluesky: BlueskyCa
     bluesky.tick()
     (post,) = read(bluesky)
     assert post.posted_at < bluesky.now
+
+
+def test_a_picture_without_words_is_no_post(bluesky: BlueskyCase) -> None:
+    silent, said = bluesky.post(bluesky.tick(), "acme"), bluesky.post(bluesky.tick(), "acme!")
+    bluesky.server.answer = lambda request: _emptied(bluesky.answer(request), silent["uri"])
+    assert [post.external_id for post in read(bluesky)] == [said["uri"]]
+
+
+def _emptied(reply: Reply, uri: str) -> Reply:
+    """The same, but that the post's words were found elsewhere than in its text."""
+    answer = json.loads(reply.body)
+    for view in answer.get("posts", []):
+        if view["uri"] == uri:
+            view["record"]["text"] = ""
+    return as_json(answer)
 
 
 def test_excluded_words_are_left_out(bluesky: BlueskyCase) -> None:

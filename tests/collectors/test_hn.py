@@ -147,3 +147,12 @@ def test_unread_is_from_where_the_term_that_lags_most_was_to_now(hn: HnCase) -> 
     (page,) = islice(hn.collector().read(asked, cursor, hn.now, None), 1)
     assert page.unread
     assert (page.unread.since, page.unread.until) == (hn.now - timedelta(days=1), hn.now)
+
+
+def test_the_term_that_lags_most_is_read_first(hn: HnCase) -> None:
+    hn.publish("acme", "rockets")
+    hn.settle()
+    cursor = read(hn, "acme")[-1].cursor
+    hn.server.requests.clear()
+    read(hn, "acme", "rockets", cursor=cursor)
+    assert hn.server.requests[0].query["query"] == '"rockets"'
