@@ -40,15 +40,15 @@ def run_now(house: Services, name: str, asked_by: str) -> Begun:
 def _train(house: Services, name: str, asked_by: str, now: datetime) -> Begun:
     job = house.desk.start_training({}, asked_by, None)
     with house.database.write() as session:
-        schedules.ask(session, name, asked_by, now)
-        schedules.finish(session, name, now, now, {"job_id": job.id})
+        schedules.record(session, name, asked_by, now, {"job_id": job.id})
     return Begun(name, now, job.id)
 
 
 def _claim(house: Services, entry: Entry, name: str, asked_by: str, now: datetime) -> None:
     """Its task finishes the run; of a tick no more is known than that it was asked for."""
     with house.database.write() as session:
-        schedules.ask(session, name, asked_by, now)
-        if entry.is_tick:
+        if not entry.is_tick:
+            schedules.ask(session, name, asked_by, now)
+        else:
             called = {"feeds": schedules.call_feeds(session, now)} if entry.task == names.INSPECT else {}
-            schedules.finish(session, name, now, now, called)
+            schedules.record(session, name, asked_by, now, called)

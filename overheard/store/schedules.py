@@ -64,13 +64,19 @@ def claim(session: Session, name: str, due_at: datetime, now: datetime, *, may_t
 
 
 def ask(session: Session, name: str, asked_by: str, now: datetime) -> Slot:
-    """A run that somebody asks for now. Raises Conflict while the entry runs."""
+    """A run that somebody asks for now, and that its task will finish. Raises Conflict while the entry runs."""
     if running := unfinished(session, name, now):
         raise Conflict(f"{name} runs since {running.claimed_at:%Y-%m-%d %H:%M:%S} UTC: ask again when it has finished")
     slot = Slot(name=name, due_at=now, asked_by=asked_by, claimed_at=now)
     session.add(slot)
     session.flush()
     return slot
+
+
+def record(session: Session, name: str, asked_by: str, now: datetime, outcome: Mapping[str, Any]) -> None:
+    """A run that somebody asked for and that is done, as far as the timetable is concerned."""
+    slot = Slot(name=name, due_at=now, asked_by=asked_by, claimed_at=now, finished_at=now, outcome=json.dumps(outcome))
+    session.add(slot)
 
 
 def finish(session: Session, name: str, due_at: datetime, now: datetime, outcome: Mapping[str, Any]) -> None:

@@ -73,8 +73,10 @@ def test_a_run_is_not_begun_by_hand_while_there_is_one(database: Database) -> No
     finish(database)
     with database.write() as session:
         schedules.ask(session, "retrain", "me", SOON)
-        newest, oldest = schedules.runs(session, "retrain", 10)
-    assert (newest.asked_by, newest.finished_at, schedules.outcome_of(newest)) == ("me", None, None)
+        schedules.record(session, "retrain", "you", LATER, {})
+        newest, asked, oldest = schedules.runs(session, "retrain", 10)
+    assert (newest.asked_by, newest.finished_at, schedules.outcome_of(newest)) == ("you", LATER, {})
+    assert (asked.asked_by, asked.finished_at, schedules.outcome_of(asked)) == ("me", None, None)
     assert (oldest.asked_by, oldest.finished_at, schedules.outcome_of(oldest)) == ("", SOON, {"job_id": "7"})
 
 
