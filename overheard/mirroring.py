@@ -1,4 +1,4 @@
-"""MLflow is told of trainings and models by a process of its own: its client costs two seconds and 150 MB.
+"""MLflow is told of trainings, models and hourly means by a process of its own: its client costs 2 s and 150 MB.
 
 The database has the truth. What MLflow could not be told while it was away is told when it is back.
 """
@@ -6,6 +6,7 @@ The database has the truth. What MLflow could not be told while it was away is t
 import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Select, select
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from overheard.settings import Settings
 from overheard.stack.processes import mark
-from overheard.store import jobs, models
+from overheard.store import hourly, jobs, models
 from overheard.store.database import Database
 from overheard.store.tables import Job, Model
 from overheard.store.trainings import KIND
@@ -48,6 +49,7 @@ def is_behind(session: Session) -> bool:
         session.scalar(unmirrored_trainings().limit(1))
         or session.scalar(unmirrored_models().limit(1))
         or (chosen and chosen.mirrored_at is None)
+        or hourly.untold(session, datetime.now(UTC))
     )
 
 

@@ -36,6 +36,7 @@ def ml(name: str = "ml") -> None:
     finally:
         serving.stop()
         heart.stop()
+        context.tally().keep()
 
 
 def io(name: str = "io") -> None:

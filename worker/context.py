@@ -11,6 +11,7 @@ from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.store.database import Database
 from worker.serving import Serving
+from worker.tally import Tally
 
 BULK_SLOTS = 2
 """Slices of jobs at a time: while one is written to the database, the model works at the other."""
@@ -34,6 +35,11 @@ def get() -> Context:
 def serving() -> Serving:
     """The model in service. Raises BundleError, and SettingsError when the device can't be had."""
     return Serving(get().database, get().settings)
+
+
+@cache
+def tally() -> Tally:
+    return Tally(get().database)
 
 
 @cache

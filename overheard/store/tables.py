@@ -40,7 +40,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class WholeHour(TypeDecorator[datetime]):
-    """The start of an hour (aware), kept as its number since 1970 (UTC): small, and databases can divide it."""
+    """The start of an hour (aware), kept as its number since 1970 (UTC): small, and databases can divide it.
+
+    Any time that it is compared with counts as the start of its hour.
+    """
 
     impl = Integer
     cache_ok = True
@@ -477,3 +480,12 @@ class CallHour(Table):
     sum_negative: Mapped[float]
     sum_neutral: Mapped[float]
     sum_positive: Mapped[float]
+
+
+class MirroredHour(Table):
+    """MLflow was told of what was heard and asked in this hour."""
+
+    __tablename__ = "mirrored_hours"
+
+    hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]

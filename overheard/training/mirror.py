@@ -23,6 +23,7 @@ from overheard.stack.programs import mlflow_url
 from overheard.store import models
 from overheard.store.database import Database
 from overheard.store.tables import Job, Model
+from overheard.training import mirror_sentiment
 
 EXPERIMENT: Final = "Sentiment Classifier Training"
 REGISTERED: Final = "overheard-sentiment"
@@ -164,10 +165,12 @@ def main() -> int:
     """Returns the exit status: 1 when MLflow could not be told everything; the last line on stderr says why."""
     settings = Settings.load()
     try:
-        mirror = Mirror(MlflowClient(mlflow_url(settings)), Database(settings.sql_url), settings)
+        client, database = MlflowClient(mlflow_url(settings)), Database(settings.sql_url)
+        mirror = Mirror(client, database, settings)
         mirror.trainings()
         mirror.models()
         mirror.aliases()
+        mirror_sentiment.mirror(client, database)
     except MlflowException as error:
         typer.echo(str(error).strip().partition("\n")[0], err=True)
         return 1

@@ -18,7 +18,7 @@ from overheard.model_store import ModelStore
 from overheard.registry import locate
 from overheard.scoring.bundle import load_manifest
 from overheard.settings import Settings
-from overheard.store import jobs, models, trainings
+from overheard.store import hourly, hours, jobs, models, trainings
 from overheard.store.database import Database, migrate
 from overheard.store.trainings import Standing
 from overheard.training import gate
@@ -27,6 +27,7 @@ from tests.stack import eventually, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR_BEFORE_LAST = hours.start(datetime.now(UTC)) - timedelta(hours=2)
 EXPERIMENT = "Sentiment Classifier Training"
 MODEL = "overheard-sentiment"
 
@@ -125,6 +126,8 @@ def test_what_mlflow_missed_while_it_was_away_is_caught_up_and_told_once(
     database: Database, settings: Settings, tmp_path: Path
 ) -> None:
     job_id, version = train(database, settings)
+    with database.write() as session:
+        hourly.count_calls(session, HOUR_BEFORE_LAST, "m1", 10, np.array([5.0, 3.0, 2.0]))
     mirror(database, settings)
     assert behind(database)
     with mlflow(tmp_path / "mlflow", settings.mlflow_port):
@@ -153,6 +156,12 @@ def test_what_mlflow_missed_while_it_was_away_is_caught_up_and_told_once(
         assert trained.tags["overheard.version"] == version
         assert client.get_model_version_by_alias(MODEL, "previous").tags["overheard.version"] != version
         assert len(client.search_model_versions(f"name = '{MODEL}'")) == 2
+
+        experiment = client.get_experiment_by_name("Sentiment Analysis")
+        (month,) = client.search_runs([experiment.experiment_id])
+        assert month.info.run_name == f"{HOUR_BEFORE_LAST:%Y-%m}"
+        (point,) = client.get_metric_history(month.info.run_id, "calls/negative")
+        assert (point.value, point.timestamp) == (0.5, HOUR_BEFORE_LAST.timestamp() * 1000)
 
         with database.write() as session:
             models.roll_back(session, "me", "worse", NOW + timedelta(days=1))

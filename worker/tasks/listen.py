@@ -8,6 +8,7 @@ from overheard.listening import Listener
 from overheard.store import hours, inspections, unscored
 from worker import context, names
 from worker.app import app
+from worker.slots import Outcome, once_a_slot
 
 _counting = threading.Lock()
 
@@ -44,9 +45,11 @@ def sweep() -> None:
         _score()
 
 
-@app.task(name=names.PURGE_POSTS)
-def purge_posts() -> None:
-    retention.purge(context.get().database, context.get().settings.retention, datetime.now(UTC))
+@app.task(name=names.PURGE_POSTS, bind=True)
+@once_a_slot
+def purge_posts(_: datetime) -> Outcome:
+    house = context.get()
+    return {"posts": retention.purge(house.database, house.settings.retention, datetime.now(UTC))}
 
 
 def _score() -> None:

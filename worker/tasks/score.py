@@ -28,6 +28,9 @@ def score_texts(self: Task, texts: list[str], sizes: list[tuple[str, int]], lane
     with context.serving().batcher() as batcher:
         answers = score_pieces(batcher, texts, sizes, Lane(lane))
     replies.push(house.redis, reply_to, self.request.id, answers, batcher.engine.version)
+    for _, answer in answers:
+        if not isinstance(answer, ScoringFailed):
+            context.tally().add(batcher.engine.version, answer)
 
 
 @app.task(name=names.SCORE_JOB, autoretry_for=(OperationalError,), retry_backoff=True)

@@ -33,6 +33,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hour", "model"),
     )
     op.create_table(
+        "mirrored_hours",
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("hour"),
+    )
+    op.create_table(
         "forgotten",
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -217,5 +223,6 @@ def downgrade() -> None:
     op.drop_index("ix_posts_author", table_name="posts")
     op.drop_table("posts")
     op.drop_table("forgotten")
+    op.drop_table("mirrored_hours")
     op.drop_table("call_hours")
     op.drop_table("brands")
