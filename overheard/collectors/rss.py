@@ -11,6 +11,7 @@ from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from overheard.collectors import http
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
@@ -89,7 +90,7 @@ def _parse(answer: http.Answer) -> Any:
             io.BytesIO(answer.body), response_headers=told, sanitize_html=False, resolve_relative_uris=False
         )
     if not feed.get("version") and not feed.entries:
-        raise SourceDown(Rss.source, f"{answer.url} answers with something that is no feed")
+        raise SourceDown(Rss.source, f"{urlsplit(answer.url).hostname} answers with something that is no feed")
     return feed
 
 
