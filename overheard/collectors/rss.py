@@ -6,7 +6,6 @@ page between two inspections are lost.
 
 import hashlib
 import io
-import warnings
 from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -84,13 +83,14 @@ def _parse(answer: http.Answer) -> Any:
     import feedparser
 
     told = {"content-location": answer.url, "content-type": answer.headers.get("Content-Type", "")}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        feed = feedparser.parse(
-            io.BytesIO(answer.body), response_headers=told, sanitize_html=False, resolve_relative_uris=False
-        )
+    no_feed = SourceDown(Rss.source, f"{urlsplit(answer.url).hostname} answers with something that is no feed")
+    body = io.BytesIO(answer.body)
+    try:
+        feed = feedparser.parse(body, response_headers=told, sanitize_html=False, resolve_relative_uris=False)
+    except Exception as error:  # a damaged feed may fail it in any way: ValueError, KeyError, ...
+        raise no_feed from error
     if not feed.get("version") and not feed.entries:
-        raise SourceDown(Rss.source, f"{urlsplit(answer.url).hostname} answers with something that is no feed")
+        raise no_feed
     return feed
 
 

@@ -147,6 +147,12 @@ def test_a_damaged_feed_gives_what_it_has(feed: RssCase) -> None:
     assert f"{TERM} 2" in [post.text for post in read(feed).posts]
 
 
+def test_a_feed_that_the_parser_fails_on_is_no_news(feed: RssCase) -> None:
+    serve(feed, "<rss version='2.0'><channel><item><title>acme &#x110000; &</title>")
+    with pytest.raises(SourceDown, match="no feed"):
+        read(feed)
+
+
 def test_an_old_encoding_is_read(feed: RssCase) -> None:
     feed.publish(f"{TERM} café")
     document = feed.document().decode().replace('version="1.0"', 'version="1.0" encoding="iso-8859-1"', 1)
