@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from overheard.collectors import http
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
+from overheard.collectors.extras import needed_by
 from overheard.collectors.markup import plain_text
 from overheard.collectors.matching import is_about, is_spoken
 from overheard.errors import DataError, SourceDown
@@ -80,7 +81,8 @@ def _page(asked: Asked, cursor: Cursor, now: datetime, answer: http.Answer) -> P
 
 def _parse(answer: http.Answer) -> Any:
     """A feed that is damaged and yet has entries is used. Bytes go in as a file: a name would be opened."""
-    import feedparser
+    with needed_by(Rss.source):
+        import feedparser
 
     told = {"content-location": answer.url, "content-type": answer.headers.get("Content-Type", "")}
     no_feed = SourceDown(Rss.source, f"{urlsplit(answer.url).hostname} answers with something that is no feed")
