@@ -1,11 +1,14 @@
 """Where posts come from: `/feeds`."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from flask import Response, g, jsonify
 from flask_openapi import APIBlueprint
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import Forbidden
 
 from api.auth import requires
@@ -13,10 +16,11 @@ from api.schemas import SECURED, CountedPageQuery, OptionalBody, Problem, RowId,
 from api.services import services
 from overheard import sources
 from overheard.brands import SourceText, topic
+from overheard.budget import BUDGETED, Forecast, budget_of, forecast
 from overheard.collectors.base import Topic
 from overheard.errors import Conflict, DataError, SettingsError
 from overheard.sources import Source
-from overheard.store import brands, feeds
+from overheard.store import brands, feeds, inspections
 from overheard.store.feeds import LEAST_S, MOST_S, NEVER, Listed, State
 from overheard.store.keys import Role
 from overheard.store.tables import Feed, Gap
@@ -90,8 +94,18 @@ class MadeFeed(FeedView, SecretView):
     """A feed, and for a webhook what its sender needs."""
 
 
+class ReadsView(BaseModel):
+    source: str
+    spent: int = Field(description="Posts that the platform billed this month (UTC)")
+    reads: int = Field(description="What that comes to by the month's end, never more than the budget")
+    budget: int = Field(description="What it may come to")
+    dollars: float = Field(description="What the forecast costs")
+    is_short: bool = Field(description="If the last days went on so, the budget would not last: later posts are gaps")
+
+
 class FeedPage(BaseModel):
     feeds: list[FeedView]
+    reads: list[ReadsView] = Field(description="Of the sources whose reads cost money, and that have feeds")
     next_cursor: str | None = Field(description="null on the last page")
 
 
@@ -118,11 +132,20 @@ class GapPage(BaseModel):
 def list_feeds(query: FeedsQuery) -> Response:
     with services().database.read() as session:
         found = feeds.page(session, query.brand_id, query.after_number, query.limit + 1)
+        reads = [ReadsView(source=source, **asdict(told)) for source, told in _forecasts(session)]
     shown = found[: query.limit]
     last = shown[-1].feed if len(found) > query.limit else None
     more = encode_cursor(last.created_at, str(last.id)) if last else None
-    page = FeedPage(feeds=[FeedView.of(listed) for listed in shown], next_cursor=more)
+    page = FeedPage(feeds=[FeedView.of(listed) for listed in shown], reads=reads, next_cursor=more)
     return jsonify(page.model_dump(mode="json"))
+
+
+def _forecasts(session: Session) -> Iterator[tuple[str, Forecast]]:
+    now = datetime.now(UTC)
+    for source in BUDGETED:
+        budget = budget_of(source, services().settings)
+        if budget and inspections.count_feeds(session, source):
+            yield source, forecast(budget, inspections.spent(session, source, now), now)
 
 
 @blueprint.post("", summary="Listen there", responses={200: MadeFeed, 201: MadeFeed})

@@ -45,13 +45,23 @@ def list_feeds(
     with connect() as api:
         of_brand = "" if brand is None else f"?brand_id={brand_id(api, brand)}"
         found = api.all_of(f"/feeds{of_brand}", "feeds")
+        reads = api.call("GET", "/feeds?limit=1")["reads"]
         advice = NO_FEEDS if found or api.call("GET", "/brands?limit=1")["brands"] else NO_BRANDS
     if as_json:
         print(json.dumps(found))
     elif found:
         _print_table(found, datetime.now(UTC))
+        for told in reads:
+            print(_reads(told))
     else:
         print(advice)
+
+
+def _reads(told: dict[str, Any]) -> str:
+    """Like `x: 120 of 10,000 paid reads this month, about 3,600 by its end ($18.00)`."""
+    line = f"{told['source']}: {told['spent']:,} of {told['budget']:,} paid reads this month"
+    line += f", about {told['reads']:,} by its end (${told['dollars']:,.2f})"
+    return line + ("; the budget will not last: what it leaves out are gaps" if told["is_short"] else "")
 
 
 def _print_table(found: list[dict[str, Any]], now: datetime) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -29,13 +30,15 @@ class Answer(NamedTuple):
 
 
 def check_url(url: str) -> None:
-    """Raises DataError unless it can be fetched over http or https."""
+    """Raises DataError unless it can be fetched over http or https, and holds no password, which would be stored."""
     try:
-        parsed = httpx2.URL(url)
-    except httpx2.InvalidURL as error:
+        parsed, _ = urlsplit(url), httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL) as error:
         raise DataError(f"{url!r} is no address: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not parsed.hostname:
         raise DataError(f"{url!r} is no address that starts with http:// or https://")
+    if parsed.username or parsed.password:
+        raise DataError(f"the address at {parsed.hostname} holds a password: feeds that need one can't be read")
 
 
 def get(
@@ -65,7 +68,8 @@ def get(
         ):
             body = _body(source, response, time.monotonic() + timeout_s)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise SourceDown(source, f"no answer from {_host(url)}: {str(error) or type(error).__name__}") from error
+        host = urlsplit(url).hostname
+        raise SourceDown(source, f"no answer from {host}: {str(error) or type(error).__name__}") from error
     _raise_for(source, response, now, advice)
     return Answer(response.status_code, response.headers, body, str(response.url))
 
@@ -101,7 +105,3 @@ def retry_at(retry_after: str, now: datetime) -> datetime:
         except ValueError:
             at = now + BUSY_FOR
     return min(max(at, now), now + LONGEST_BUSY)
-
-
-def _host(url: str) -> str:
-    return httpx2.URL(url).host

@@ -6,14 +6,15 @@ page between two inspections are lost.
 
 import hashlib
 import io
-import warnings
 from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from overheard.collectors import http
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
+from overheard.collectors.extras import needed_by
 from overheard.collectors.markup import plain_text
 from overheard.collectors.matching import is_about, is_spoken
 from overheard.errors import DataError, SourceDown
@@ -80,16 +81,18 @@ def _page(asked: Asked, cursor: Cursor, now: datetime, answer: http.Answer) -> P
 
 def _parse(answer: http.Answer) -> Any:
     """A feed that is damaged and yet has entries is used. Bytes go in as a file: a name would be opened."""
-    import feedparser
+    with needed_by(Rss.source):
+        import feedparser
 
     told = {"content-location": answer.url, "content-type": answer.headers.get("Content-Type", "")}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        feed = feedparser.parse(
-            io.BytesIO(answer.body), response_headers=told, sanitize_html=False, resolve_relative_uris=False
-        )
+    no_feed = SourceDown(Rss.source, f"{urlsplit(answer.url).hostname} answers with something that is no feed")
+    body = io.BytesIO(answer.body)
+    try:
+        feed = feedparser.parse(body, response_headers=told, sanitize_html=False, resolve_relative_uris=False)
+    except Exception as error:  # a damaged feed may fail it in any way: ValueError, KeyError, ...
+        raise no_feed from error
     if not feed.get("version") and not feed.entries:
-        raise SourceDown(Rss.source, f"{answer.url} answers with something that is no feed")
+        raise no_feed
     return feed
 
 

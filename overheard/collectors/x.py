@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from overheard.collectors.base import Asked, Cursor, Page, Post, Span
+from overheard.collectors.extras import needed_by
 from overheard.collectors.x_posts import Repost, understood
 from overheard.collectors.x_query import queries
 from overheard.collectors.x_sweep import Sweep
@@ -63,7 +64,8 @@ class X:
         return gone & set(ids)
 
     def _api(self, now: datetime) -> "Api":
-        from overheard.collectors.x_client import Api  # a second, for who reads X only
+        with needed_by(self.source):
+            from overheard.collectors.x_client import Api  # a second, for who reads X only
 
         return Api(self._settings.x_url, self._token(), self._settings.fetch_timeout_s, now)
 

@@ -20,6 +20,7 @@ FIELDS: Final = [
     *("author_id", "created_at", "edit_history_tweet_ids", "lang", "note_tweet", "public_metrics", "referenced_tweets")
 ]
 WAIT: Final = timedelta(minutes=15)
+LONGEST_WAIT: Final = timedelta(days=1)
 _STALE: Final = re.compile(r"'(?:since|until)_id' must be a tweet id created after (\d{4}-\d\d-\d\dT\d\d:\d\d)")
 
 
@@ -98,8 +99,7 @@ def _meaning(error: tweepy.HTTPException, now: datetime) -> SourceError:
     if status == 402 or (status == 429 and "usagecap" in error.response.text.replace(" ", "").lower()):
         return SourceRefused(SOURCE, said, "credits or the month's cap are used up: buy more at console.x.com, or wait")
     if status == 429:
-        reset = getattr(error, "reset_time", None)
-        return SourceBusy(SOURCE, said, datetime.fromtimestamp(reset, UTC) if reset else now + WAIT)
+        return SourceBusy(SOURCE, said, _reset_at(getattr(error, "reset_time", None), now))
     if advice := _ADVICE.get(status):
         return SourceRefused(SOURCE, said, advice)
     return SourceDown(SOURCE, said)
@@ -111,6 +111,13 @@ _ADVICE: Final = {
     403: "the token's app may not search: see its plan and its suspension notes at console.x.com",
     404: f"there is no search at {PREFIX}X_URL: unset it",
 }
+
+
+def _reset_at(reset_s: int | None, now: datetime) -> datetime:
+    """When the limit ends: at most a day from now, whatever a header says."""
+    if reset_s is None:
+        return now + WAIT
+    return datetime.fromtimestamp(max(now.timestamp(), min(reset_s, (now + LONGEST_WAIT).timestamp())), UTC)
 
 
 def _shortly(error: tweepy.HTTPException) -> str:

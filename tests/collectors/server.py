@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that a case makes speak its platform's protocol, or have its troubles."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,8 +53,7 @@ class Server:
         self.answer, self.trouble = answer, None  # type: Callable[[Request], Reply], Reply | None
         self.requests: list[Request] = []
         self._closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), partial(_Handler, self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -70,6 +70,15 @@ class Server:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(PATIENCE_S)
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client may go away; what a case does wrong is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -45,7 +45,8 @@ def over(kinds: tuple[type[Case], ...]) -> Any:
 
 
 case, online, paged, billed, keyed = map(over, (CASES, ONLINE, PAGED, BILLED, KEYED))
-online_paged = over(tuple(set(ONLINE) & set(PAGED)))
+online_paged = over(tuple(kind for kind in ONLINE if kind.page))
+extra = over(tuple(kind for kind in ONLINE if kind.library))
 
 
 def pages(case: Case, cursor: Cursor | None = None, reads: int | None = None) -> Iterator[Page]:
@@ -275,6 +276,15 @@ def test_with_nothing_left_to_spend_nobody_asks(billed: Case) -> None:
 
 def test_what_is_not_billed_counts_no_reads() -> None:
     assert {case.source for case in BILLED} <= {"x"}
+
+
+def test_a_client_library_that_is_not_installed_is_named(extra: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_pages(extra)
+    for module in [name for name in sys.modules if name.startswith(f"overheard.collectors.{extra.source}")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, extra.library, None)
+    with pytest.raises(SettingsError, match=extra.library):
+        read(extra)
 
 
 def test_importing_collectors_imports_no_client_library() -> None:

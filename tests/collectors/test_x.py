@@ -210,6 +210,14 @@ def test_a_rate_limit_without_a_time_is_a_quarter_of_an_hour(x: XCase) -> None:
     assert raised.value.retry_at == x.now + timedelta(minutes=15)
 
 
+@pytest.mark.parametrize("reset", ["0", "-1", "99999999999999"])
+def test_a_strange_reset_time_does_no_harm(x: XCase, reset: str) -> None:
+    x.server.trouble = as_json({"title": "Too Many Requests"}, 429, {"x-rate-limit-reset": reset})
+    with pytest.raises(SourceBusy) as raised:
+        read(x)
+    assert x.now <= raised.value.retry_at <= x.now + timedelta(days=1)
+
+
 def test_a_redirect_is_not_followed_with_the_token(x: XCase) -> None:
     x.server.trouble = as_json({}, 302, {"Location": "http://elsewhere.invalid/"})
     with pytest.raises(SourceDown):
