@@ -14,6 +14,7 @@ from overheard.settings import Settings
 
 FILE: Final = "file"
 ADDRESSED: Final = ("rss", "mastodon")
+WITH_OPTIONS: Final = ("rss", "mastodon", "hn", "bluesky")
 MAX_BYTES: Final = 2000
 """PostgreSQL indexes a target up to 2,704 bytes."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -43,18 +44,21 @@ class Source:
         return replace(self, target=str((folder / self.target).resolve())) if self.reads_files else self
 
     def __str__(self) -> str:
-        options = urlencode(sorted(self.options.items()), quote_via=quote)
-        ends = f"?{options}" if options or (self.reads_files and "?" in self.target) else ""
-        return self.source + (f":{self.target}{ends}" if self.target else "")
+        named = self.source + (f":{self.target}" if self.target else "")
+        if self.reads_files:
+            options = urlencode(sorted(self.options.items()), quote_via=quote)
+            return named + (f"?{options}" if options or "?" in self.target else "")
+        return " ".join((named, *(f"{name}={value}" for name, value in sorted(self.options.items()))))
 
 
 def parse(text: str) -> Source:
-    """Only a file has options: `file:PATH?text=COLUMN&id=COLUMN`; a path that holds a `?` itself ends in one.
+    """Options: `file:PATH?text=COLUMN&id=COLUMN` (a path that holds a `?` itself ends in one), `hn since_days=30`.
 
     Whether the source exists and takes such a target, its collector says. Raises ValueError: what is wrong.
     """
-    source, _, target = text.strip().partition(":")
-    source, target = source.strip().lower(), target.strip()
+    said, options = _options(text.strip())
+    source, _, target = said.partition(":")
+    target = target.strip()
     if not _NAME.fullmatch(source):
         raise ValueError(f"{text!r} is no source: write x, rss:https://…, file:posts.csv, webhook:NAME")
     if len(target.encode("utf-8", "replace")) > MAX_BYTES:
@@ -65,7 +69,16 @@ def parse(text: str) -> Source:
         return _file(target)
     if source == PUSHED and not _HOOK.fullmatch(target):
         raise ValueError(f"{text!r}: a webhook has a name of at most 64 letters, digits, `_`, `.`, `-`: webhook:shop")
-    return Source(source, _address(target) if source in ADDRESSED and target else target)
+    return Source(source, _address(target) if source in ADDRESSED and target else target, options)
+
+
+def _options(text: str) -> tuple[str, dict[str, str]]:
+    """What is named, and the `key=value` words after it, which nothing that is named so can hold itself."""
+    named, *words = text.split() or [""]
+    found = [re.fullmatch(r"([a-z_]+)=(\S+)", word) for word in words]
+    if named.partition(":")[0] not in WITH_OPTIONS or not all(found):
+        return text, {}
+    return named, {match[1]: match[2] for match in found if match}
 
 
 def _file(target: str) -> Source:

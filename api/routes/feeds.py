@@ -45,7 +45,9 @@ class NewFeed(BaseModel):
 class FeedChange(OptionalBody):
     is_paused: bool | None = None
     every_s: int | None = Field(None, ge=LEAST_S, le=MOST_S)
-    options: dict[str, str] | None = Field(None, description="A file's columns; it is then read from its beginning")
+    options: dict[str, str] | None = Field(
+        None, description="Like a file's columns; it is then read from its beginning"
+    )
 
 
 class FeedsQuery(CountedPageQuery):
@@ -252,8 +254,8 @@ def _check_options(feed_id: int, options: dict[str, str]) -> None:
     with services().database.read() as session:
         listed = feeds.shown(session, feed_id)
     said = Source(listed.feed.source, listed.feed.target, options)
-    if not said.reads_files:
-        raise DataError(f"feed {feed_id} takes no options: only a file has them")
+    if said.source not in (*sources.WITH_OPTIONS, sources.FILE):
+        raise DataError(f"feed {feed_id} takes no options")
     require_file_role([said])
     _check(said, feeds.asked(listed.feed, listed.brand).topic)
 

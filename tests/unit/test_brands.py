@@ -73,6 +73,9 @@ def test_names_are_the_same_however_they_are_written(same: str) -> None:
         ("file:/what?.csv?", Source("file", "/what?.csv"), "file:/what?.csv?"),
         ("webhook:shop", Source("webhook", "shop"), "webhook:shop"),
         ("hn", Source("hn"), "hn"),
+        ("hn  since_days=30", Source("hn", "", {"since_days": "30"}), "hn since_days=30"),
+        ("rss:https://a.example/?q=x match=all", Source("rss", "https://a.example/?q=x", {"match": "all"}), None),
+        ("x:acme lang=en", Source("x", "acme lang=en"), "x:acme lang=en"),
     ],
 )
 def test_sources_have_one_form(text: str, source: Source, canonical: str | None) -> None:
