@@ -58,7 +58,7 @@ def parse(text: str) -> Source:
     """
     said, options = _options(text.strip())
     source, _, target = said.partition(":")
-    target = target.strip()
+    source, target = source.strip().lower(), target.strip()
     if not _NAME.fullmatch(source):
         raise ValueError(f"{text!r} is no source: write x, rss:https://…, file:posts.csv, webhook:NAME")
     if len(target.encode("utf-8", "replace")) > MAX_BYTES:
@@ -76,7 +76,7 @@ def _options(text: str) -> tuple[str, dict[str, str]]:
     """What is named, and the `key=value` words after it, which nothing that is named so can hold itself."""
     named, *words = text.split() or [""]
     found = [re.fullmatch(r"([a-z_]+)=(\S+)", word) for word in words]
-    if named.partition(":")[0] not in WITH_OPTIONS or not all(found):
+    if named.partition(":")[0].lower() not in WITH_OPTIONS or not all(found):
         return text, {}
     return named, {match[1]: match[2] for match in found if match}
 
