@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from overheard.cli.tables import show_table
 from overheard.errors import NotFound
 from overheard.settings import Settings
 
@@ -52,7 +53,6 @@ def list_brands(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
 
     Example: overheard brands list
     """
-    from rich.console import Console
     from rich.table import Table
 
     with connect() as api:
@@ -67,7 +67,7 @@ def list_brands(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     for brand in found:
         told = (", ".join(brand[name]) for name in ("aliases", "products", "languages", "excluded"))
         table.add_row(str(brand["id"]), brand["name"], *told)
-    Console(highlight=False).print(table)
+    show_table(table)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from overheard.cli.brands import NO_BRANDS, brand_id, call, connect, show_secret
+from overheard.cli.tables import show_table
 
 app = typer.Typer(no_args_is_help=True, help="Where posts come from, how that goes, and what is missing.")
 NO_FEEDS: Final = "no feeds yet: overheard feeds add rss:https://news.example/feed.xml --brand 'Acme'"
@@ -65,7 +66,6 @@ def _reads(told: dict[str, Any]) -> str:
 
 
 def _print_table(found: list[dict[str, Any]], now: datetime) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -76,7 +76,7 @@ def _print_table(found: list[dict[str, Any]], now: datetime) -> None:
         told = (str(feed["id"]), feed["brand"] or "as its posts say", feed["source"], feed["state"], *times)
         advice = problem.get("advice") or problem.get("reason", "")
         table.add_row(*map(Text, (*told, str(feed["open_gaps"] or ""), advice)))
-    Console(highlight=False).print(table)
+    show_table(table)
 
 
 @app.command()
@@ -85,7 +85,6 @@ def gaps(feed: Id, as_json: Annotated[bool, typer.Option("--json", help="Print J
 
     Example: overheard feeds gaps 3
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -101,7 +100,7 @@ def gaps(feed: Id, as_json: Annotated[bool, typer.Option("--json", help="Print J
     for gap in found:
         fate = "lost" if gap["is_final"] else f"filled {_at(gap['filled_at'])}" if gap["filled_at"] else "open"
         table.add_row(*map(Text, (_at(gap["since"]), _at(gap["until"]), gap["reason"], fate)))
-    Console(highlight=False).print(table)
+    show_table(table)
 
 
 @app.command()

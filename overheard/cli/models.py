@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from overheard.cli.tables import show_table
 from overheard.errors import DataError
 from overheard.settings import Settings
 
@@ -21,7 +22,6 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
 
     Example: overheard models list
     """
-    from rich.console import Console
     from rich.table import Table
 
     page = _call("GET", "/models?limit=200")
@@ -35,7 +35,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
         recall = f"{verdict['slices'][0]['challenger']['macro_recall']:.4f}" if verdict else ""
         made = model["created_at"][:16].replace("T", " ")
         table.add_row(model["version"], model["alias"] or "", made, model["base"], recall, said)
-    Console(highlight=False).print(table)
+    show_table(table)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from overheard.cli.tables import show_table
 from overheard.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="What happens by itself, and when: pause, resume, change, run now.")
@@ -17,7 +18,6 @@ def list_schedules(as_json: Annotated[bool, typer.Option("--json", help="Print J
 
     Example: overheard schedules list
     """
-    from rich.console import Console
     from rich.table import Column, Table
 
     listed = _call("GET", "/schedules")
@@ -30,7 +30,7 @@ def list_schedules(as_json: Annotated[bool, typer.Option("--json", help="Print J
     for entry in listed:
         following = "paused" if entry["is_paused"] else _at(entry["next_run_at"])
         table.add_row(entry["name"], _when(entry), _at(entry["last_run_at"]), following, entry["does"])
-    Console(highlight=False).print(table)
+    show_table(table)
 
 
 @app.command()
