@@ -66,10 +66,17 @@ class Postgres:
 
     def fresh(self) -> str:
         """URL of a new database with all tables."""
+        return self._create("postgres")
+
+    def empty(self) -> str:
+        """URL of a new database without tables."""
+        return self._create("template0")
+
+    def _create(self, template: str) -> str:
         self._made += 1
         name = f"test{self._made}"
         with self._template.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE postgres"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         return self._named(name)
 
     def close(self) -> None:

@@ -1,14 +1,12 @@
 """Labels on a real SQLite file: who says what, and what of it trains."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from overheard.errors import NotFound
 from overheard.store import labels
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 from overheard.store.labels import NewLabel, Purpose, Saved
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -17,12 +15,8 @@ GOOD, BAD = NewLabel("Lovely phone", 2), NewLabel("Awful phone", 0)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.engine.dispose()
+def database(either: Database) -> Database:
+    return either
 
 
 def save(database: Database, *new: NewLabel, by: str = "ann", now: datetime = NOW) -> Saved:

@@ -1,6 +1,5 @@
 """Which model serves: one row on a real SQLite file."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,21 +9,17 @@ from overheard.errors import Conflict, NotFound
 from overheard.registry import locate
 from overheard.scoring.bundle import Manifest, load_manifest
 from overheard.store import models
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STARTER = load_manifest(locate("starter", Path()))
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
-    database = Database(url)
-    with database.write() as session:
+def database(either: Database) -> Database:
+    with either.write() as session:
         models.register(session, STARTER, NOW, location="starter")
-    yield database
-    database.engine.dispose()
+    return either
 
 
 def version(number: int) -> str:

@@ -1,6 +1,5 @@
 """Jobs, parts and keys on a real SQLite file."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,16 +26,8 @@ TEXTS = [[f"text {part}.{row}" for row in range(3)] for part in range(4)]
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'test.db'}"
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.engine.dispose()
+def database(either: Database) -> Database:
+    return either
 
 
 def add_job(database: Database, key: str | None = None, answers: list[Answer | None] | None = None) -> str:
@@ -273,9 +264,9 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
             assert keys.living(reader) == []
 
 
-def test_migrations_lead_up_to_the_tables_and_down_to_nothing(url: str) -> None:
-    migrate(url)
-    engine = Database(url).engine
+def test_migrations_lead_up_to_the_tables_and_down_to_nothing(empty_url: str) -> None:
+    migrate(empty_url)
+    engine = Database(empty_url).engine
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
     config = Config()
@@ -287,9 +278,9 @@ def test_migrations_lead_up_to_the_tables_and_down_to_nothing(url: str) -> None:
     engine.dispose()
 
 
-def test_migrating_at_once_from_many_places_works(url: str) -> None:
+def test_migrating_at_once_from_many_places_works(empty_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: migrate(url), range(4)))
+        list(pool.map(lambda _: migrate(empty_url), range(4)))
 
 
 def test_a_damaged_database_is_said_in_one_line(tmp_path: Path) -> None:

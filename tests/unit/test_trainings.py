@@ -1,15 +1,13 @@
 """Trainings on a real SQLite file: one at a time, taken by one worker, never lost."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from overheard.errors import TrainingRuns
 from overheard.store import jobs, labels, trainings
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 from overheard.store.labels import NewLabel, Purpose
 from overheard.store.tables import Job
 from overheard.store.trainings import Claim, Standing
@@ -20,12 +18,8 @@ LATER = NOW + timedelta(seconds=LEASE_S + 1)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.engine.dispose()
+def database(either: Database) -> Database:
+    return either
 
 
 def start(database: Database, now: datetime = NOW) -> Job:
