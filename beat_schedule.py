@@ -13,6 +13,7 @@ TIMETABLE: dict[str, Entry] = {
     "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),
     "weekly-retrain": Entry(names.RETRAIN, "7 2 * * sun", "trains, when there are new labels"),
     "retention": Entry(names.PURGE_POSTS, "47 2 * * *", "deletes posts that are kept long enough"),
+    "deletions": Entry(names.HONOUR_DELETIONS, "7 3 * * *", "erases posts that their platform has deleted"),
     "purge-old-jobs": Entry(names.PURGE_JOBS, "17 3 * * *", "deletes jobs that ended long ago"),
     "accuracy-check": Entry(names.CHECK_ACCURACY, "37 3 * * *", "measures the champion on recent labels"),
     "catch-up": Entry(names.CATCH_UP, "37 5 * * *", "starts what has cron fields and was missed"),

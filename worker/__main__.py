@@ -113,6 +113,8 @@ def main() -> None:
         logging.basicConfig(
             level=context.get().settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
+        for client in ("httpx", "httpx2"):  # they log whole addresses, and a feed's may hold a key
+            logging.getLogger(client).setLevel(logging.WARNING)
         KINDS[kind](*name)
     except OverheardError as error:
         sys.exit(f"worker {kind}: {error}")

@@ -8,6 +8,7 @@ COLLECT = "feeds.collect"
 AGGREGATE = "hours.aggregate"
 SWEEP = "posts.sweep"
 PURGE_POSTS = "posts.purge"
+HONOUR_DELETIONS = "posts.deletions"
 TRAIN = "train.run"
 RETRAIN = "train.weekly"
 MIRROR = "models.mirror"
@@ -31,6 +32,7 @@ QUEUES = {
     AGGREGATE: IO,
     SWEEP: IO,
     PURGE_POSTS: IO,
+    HONOUR_DELETIONS: IO,
     TRAIN: TRAINING,
     RETRAIN: IO,
     MIRROR: IO,

@@ -110,6 +110,7 @@ class Collector(Protocol):
 
 
 @runtime_checkable
+@runtime_checkable
 class Lookup(Protocol):
     """What some collectors can do as well: tell which posts a platform no longer has."""
 

@@ -68,7 +68,7 @@ def advance(session: Session, held: Held, page: Page, now: datetime) -> Held | N
     lease_until = now + timedelta(seconds=LEASE_S)
     if not _change(session, held, cursor=page.cursor, lease_until=lease_until):
         return None
-    count_reads(session, held.feed, page.reads, now)
+    count_reads(session, held.feed.source, held.feed.id, page.reads, now)
     if page.lost:
         _add_gap(session, held.feed.id, page.lost, is_final=True)
     if page.unread:
@@ -160,13 +160,14 @@ def _open(feed_id: int) -> Sequence[Any]:
     return (Gap.feed_id == feed_id, Gap.is_final.is_(False), Gap.filled_at.is_(None))
 
 
-def count_reads(session: Session, feed: Feed, reads: int, now: datetime) -> None:
+def count_reads(session: Session, source: str, feed_id: int, reads: int, now: datetime) -> None:
+    """Add to what the platform billed today."""
     if reads:
         insert = inserting(session, Reads)
         more = insert.on_conflict_do_update(
             index_elements=["source", "day", "feed_id"], set_={"count": Reads.count + reads}
         )
-        row = {"source": feed.source, "day": f"{now:%Y-%m-%d}", "feed_id": feed.id, "count": reads}
+        row = {"source": source, "day": f"{now:%Y-%m-%d}", "feed_id": feed_id, "count": reads}
         session.execute(more, [row])
 
 

@@ -3,7 +3,7 @@
 import threading
 from datetime import UTC, datetime
 
-from overheard import retention
+from overheard import deletions, retention
 from overheard.listening import Listener
 from overheard.store import hours, inspections, unscored
 from worker import context, names
@@ -50,6 +50,13 @@ def sweep() -> None:
 def purge_posts(_: datetime) -> Outcome:
     house = context.get()
     return {"posts": retention.purge(house.database, house.settings.retention, datetime.now(UTC))}
+
+
+@app.task(name=names.HONOUR_DELETIONS, bind=True)
+@once_a_slot
+def honour_deletions(_: datetime) -> Outcome:
+    house = context.get()
+    return deletions.honour(house.database, house.settings, context.privacy(), datetime.now(UTC))
 
 
 def _score() -> None:
