@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api import auth, errors
 from api.jobs import Desk
 from api.metrics import watch
-from api.routes import batches, health, inference, jobs, keys, metrics
+from api.routes import batches, health, inference, jobs, keys
 from api.services import Services
 from overheard import __version__
 from overheard.limits import MAX_BODY_BYTES
@@ -60,7 +60,19 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
 
 def _routes() -> Iterable[ModuleType]:
     """In the order of the documentation. What no import of this module need wait for is imported here."""
-    from api.routes import airflow, brands, feeds, labels, models, posts, schedules, sentiment, training, webhooks
+    from api.routes import (
+        airflow,
+        brands,
+        feeds,
+        labels,
+        metrics,
+        models,
+        posts,
+        schedules,
+        sentiment,
+        training,
+        webhooks,
+    )
 
     heard = (brands, sentiment, feeds, webhooks, posts)
     timed = (schedules, airflow)

@@ -27,7 +27,7 @@ from overheard.settings import Settings
 from overheard.store import jobs, parts, trainings
 from overheard.store.database import Database
 from overheard.store.parts import Answer
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 from worker import names
 from worker.entries import Run
 

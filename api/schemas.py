@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from overheard.store import jobs
-from overheard.store.tables import Job, JobLine
+from overheard.store.tables.work import Job, JobLine
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]

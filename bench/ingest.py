@@ -34,7 +34,8 @@ from overheard.settings import Settings
 from overheard.store import hours, posts, series
 from overheard.store.database import Database, migrate
 from overheard.store.series import Step
-from overheard.store.tables import Brand, Hour
+from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Brand
 
 PAGE: Final = 500
 DAYS: Final = 365

@@ -12,7 +12,7 @@ from overheard.scoring.load import load_engine
 from overheard.settings import Settings
 from overheard.store import labels
 from overheard.store.database import Database
-from overheard.store.tables import Label
+from overheard.store.tables.learning import Label
 from overheard.training.snapshot import is_held_out
 
 DAYS: Final = 90

@@ -14,7 +14,7 @@ from overheard.privacy import Privacy
 from overheard.settings import Settings
 from overheard.store import inspections, posts
 from overheard.store.database import Database
-from overheard.store.tables import Post
+from overheard.store.tables.heard import Post
 
 DAY: Final = timedelta(days=1)
 NO_FEED: Final = 0

@@ -19,7 +19,7 @@ from overheard.settings import Settings
 from overheard.store import feeds, inspections, posts
 from overheard.store.database import Database
 from overheard.store.inspections import Held
-from overheard.store.tables import Brand
+from overheard.store.tables.heard import Brand
 
 log: Final = logging.getLogger(__name__)
 

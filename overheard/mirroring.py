@@ -16,7 +16,8 @@ from overheard.settings import Settings
 from overheard.stack.processes import mark
 from overheard.store import hourly, jobs, models
 from overheard.store.database import Database
-from overheard.store.tables import Job, Model
+from overheard.store.tables.learning import Model
+from overheard.store.tables.work import Job
 from overheard.store.trainings import KIND
 
 TIMEOUT_S: Final = 500

@@ -12,7 +12,7 @@ from overheard.scoring.bundle import load_manifest
 from overheard.settings import Settings
 from overheard.store import models
 from overheard.store.database import Database
-from overheard.store.tables import Model
+from overheard.store.tables.learning import Model
 
 DONE, FAILED, RETRIED = "published", "failed", "to be tried again"
 MAX_TRIES: Final = 20

@@ -11,7 +11,7 @@ from overheard.errors import BundleError
 from overheard.model_store import ModelStore
 from overheard.scoring.bundle import MANIFEST, Form, load_manifest
 from overheard.settings import Settings
-from overheard.store.tables import Model
+from overheard.store.tables.learning import Model
 
 CONFIG = "config.json"
 _VERSION = re.compile("[0-9a-f]{12}")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from overheard.settings import Retention
 from overheard.store import posts
 from overheard.store.database import Database
-from overheard.store.tables import Post
+from overheard.store.tables.heard import Post
 
 AT_ONCE = 2_000  # writers wait for each other, so a transaction is short
 

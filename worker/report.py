@@ -4,7 +4,7 @@ from celery import states
 from celery.exceptions import TaskRevokedError
 
 from overheard.errors import ScoringFailed
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 from worker.app import app
 
 SHOWN = ("epoch", "loss", "macro_recall", "eta_s", "model")

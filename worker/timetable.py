@@ -23,7 +23,7 @@ from overheard.errors import NotFound
 from overheard.settings import Settings
 from overheard.store import schedules
 from overheard.store.database import Database
-from overheard.store.tables import Schedule
+from overheard.store.tables.timetable import Schedule
 from worker.app import app
 from worker.entries import Entry, Run, latest, schedule_of
 

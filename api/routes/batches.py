@@ -25,7 +25,7 @@ from overheard.formats import MEDIA_TYPES, Format, media_type
 from overheard.store import batches, jobs
 from overheard.store.batches import Upload
 from overheard.store.keys import Role
-from overheard.store.tables import Batch, Job
+from overheard.store.tables.work import Batch, Job
 
 UPLOAD = "batches.upload"  # the one endpoint whose body is no JSON
 FULL_RETRY_S = 5

@@ -15,7 +15,7 @@ from overheard import sources
 from overheard.brands import MAX_BRANDS, Languages, Name, Terms, Wanted, WantedBrands
 from overheard.store import brands, feeds, wanted
 from overheard.store.keys import Role
-from overheard.store.tables import Brand
+from overheard.store.tables.heard import Brand
 
 MOST_FEEDS = 1000
 

@@ -23,7 +23,7 @@ from overheard.sources import Source
 from overheard.store import brands, feeds, inspections
 from overheard.store.feeds import LEAST_S, MOST_S, NEVER, Listed, State
 from overheard.store.keys import Role
-from overheard.store.tables import Feed, Gap
+from overheard.store.tables.heard import Feed, Gap
 from overheard.webhooks import secret_of
 
 blueprint = APIBlueprint(

@@ -18,7 +18,7 @@ from overheard.scoring.text import whole
 from overheard.store import parts
 from overheard.store.keys import Role
 from overheard.store.parts import Answer
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 
 MAX_WAIT_S = 300
 

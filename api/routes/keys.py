@@ -12,7 +12,7 @@ from api.schemas import SECURED, Problem
 from api.services import services
 from overheard.store import keys
 from overheard.store.keys import Role
-from overheard.store.tables import Key
+from overheard.store.tables.work import Key
 
 RoleName = Literal["admin", "operator", "labeller", "viewer"]
 

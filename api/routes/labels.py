@@ -17,7 +17,7 @@ from overheard.scoring.text import clean
 from overheard.store import labels
 from overheard.store.keys import Role
 from overheard.store.labels import NewLabel, Purpose
-from overheard.store.tables import Label
+from overheard.store.tables.learning import Label
 
 Name = Literal["negative", "neutral", "positive"]
 

@@ -12,7 +12,7 @@ from api.schemas import SECURED, OptionalBody, PageQuery, Problem, encode_cursor
 from api.services import services
 from overheard.store import models
 from overheard.store.keys import Role
-from overheard.store.tables import Champion, Model
+from overheard.store.tables.learning import Champion, Model
 
 Alias = Literal["champion", "previous", "challenger"]
 

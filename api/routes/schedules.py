@@ -18,7 +18,7 @@ from beat_schedule import TIMETABLE
 from overheard.errors import DataError
 from overheard.store import schedules
 from overheard.store.keys import Role
-from overheard.store.tables import Schedule, Slot
+from overheard.store.tables.timetable import Schedule, Slot
 from worker import timetable
 from worker.entries import latest, parse
 

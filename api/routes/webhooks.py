@@ -24,7 +24,7 @@ from overheard.scoring.text import clean
 from overheard.store import brands, feeds, posts
 from overheard.store.feeds import State
 from overheard.store.posts import Kept
-from overheard.store.tables import Feed
+from overheard.store.tables.heard import Feed
 from overheard.webhooks import HEADER, secret_of, verify
 from worker import names
 

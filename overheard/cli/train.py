@@ -11,7 +11,7 @@ from overheard.errors import TrainingFailed
 from overheard.settings import Settings
 
 if TYPE_CHECKING:
-    from overheard.store.tables import Job
+    from overheard.store.tables.work import Job
 
 LOOK_EVERY_S = 1.0
 

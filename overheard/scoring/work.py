@@ -13,7 +13,7 @@ from overheard.scoring.lanes import Lane
 from overheard.settings import Settings
 from overheard.store import jobs, parts
 from overheard.store.database import Database
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 
 SLICE_S = 1.0  # then another job gets its turn; with one part on top it stays under the 2 s that a task may take
 

@@ -14,7 +14,7 @@ from overheard.formats import Format
 from overheard.store import jobs, parts
 from overheard.store.database import Database
 from overheard.store.parts import Answer
-from overheard.store.tables import Batch, Job, Part, PartRows
+from overheard.store.tables.work import Batch, Job, Part, PartRows
 
 PART_ROWS = 1000
 MAX_REJECTS = 1000

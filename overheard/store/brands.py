@@ -14,7 +14,7 @@ from overheard.errors import Conflict, NotFound
 from overheard.store import posts
 from overheard.store.database import Database
 from overheard.store.dialect import inserting
-from overheard.store.tables import Brand, Feed, Mention, Post
+from overheard.store.tables.heard import Brand, Feed, Mention, Post
 
 FORGOTTEN_AT_ONCE: Final = 2000
 """Mentions per transaction: SQLite's other writers wait for a few of these, not for a million."""

@@ -14,7 +14,8 @@ from overheard.scoring.text import key
 from overheard.store import models, posts
 from overheard.store.database import Database
 from overheard.store.dialect import inserting
-from overheard.store.tables import Forgotten, Label, Post
+from overheard.store.tables.heard import Forgotten, Post
+from overheard.store.tables.learning import Label
 
 AT_ONCE: Final = 500  # posts: writers wait for each other, so a transaction is short
 

@@ -17,7 +17,7 @@ from overheard.errors import Conflict, NotFound
 from overheard.sources import Source
 from overheard.store.brands import spec_of
 from overheard.store.dialect import inserting
-from overheard.store.tables import Brand, Feed, Gap
+from overheard.store.tables.heard import Brand, Feed, Gap
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 """When a feed is due that nobody inspects: its posts come by themselves."""

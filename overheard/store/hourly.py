@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from overheard.aggregates import Floats
 from overheard.store.dialect import inserting
-from overheard.store.tables import CallHour, Hour, MirroredHour
+from overheard.store.tables.counts import CallHour, Hour, MirroredHour
 
 HOUR: Final = timedelta(hours=1)
 SETTLED: Final = timedelta(minutes=15)

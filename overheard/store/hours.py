@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from overheard.aggregates import summary
 from overheard.store.database import Database
 from overheard.store.dialect import inserting
-from overheard.store.tables import DirtyHour, Hour, Mention, Post, Score
+from overheard.store.tables.counts import DirtyHour, Hour
+from overheard.store.tables.heard import Mention, Post, Score
 
 HOUR: Final = timedelta(hours=1)
 NEAR: Final = timedelta(hours=4)

@@ -17,7 +17,7 @@ from overheard.collectors import PUSHED
 from overheard.collectors.base import Page, Span
 from overheard.errors import DataError, OverheardError, SettingsError, SourceBusy, SourceRefused
 from overheard.store.dialect import inserting
-from overheard.store.tables import Brand, Feed, Gap, Reads
+from overheard.store.tables.heard import Brand, Feed, Gap, Reads
 
 LEASE_S: Final = 120.0
 SENT_AGAIN_S: Final = 60.0

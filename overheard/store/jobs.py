@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict, NotFound
 from overheard.store.database import Database
-from overheard.store.tables import Job, JobLine, Part, PartRows
+from overheard.store.tables.work import Job, JobLine, Part, PartRows
 
 UNFINISHED = ("queued", "running")
 FINISHED = ("succeeded", "failed", "cancelled")

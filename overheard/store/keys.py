@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overheard.errors import NotFound
-from overheard.store.tables import Key
+from overheard.store.tables.work import Key
 
 
 class Role(IntEnum):

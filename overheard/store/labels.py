@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from overheard.errors import NotFound
 from overheard.scoring.text import key
 from overheard.store.dialect import inserting
-from overheard.store.tables import Label
+from overheard.store.tables.learning import Label
 
 SAME = ("text_key", "labelled_by", "purpose")
 REPLACED = ("text", "label", "source", "brand", "labelled_at")

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from overheard.errors import NotFound
-from overheard.store.tables import Brand, Mention, Post, Score
+from overheard.store.tables.heard import Brand, Mention, Post, Score
 
 CLASSES = ("negative", "neutral", "positive")
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from overheard.errors import Conflict, NotFound
 from overheard.scoring.bundle import Manifest
 from overheard.store.dialect import inserting
-from overheard.store.tables import Champion, Model, Taught
+from overheard.store.tables.learning import Champion, Model, Taught
 
 THE_ONE = 1
 

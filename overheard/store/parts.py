@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict
 from overheard.store import jobs
-from overheard.store.tables import Job, Part
+from overheard.store.tables.work import Job, Part
 
 PART_ROWS = 256
 PART_CHARS = 64_000  # with 256 tweets of ~90 characters well under 2 s of work on 2 cores, see docs/architecture.md

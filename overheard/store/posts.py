@@ -17,7 +17,7 @@ from overheard.privacy import Privacy, masked
 from overheard.scoring.text import whole
 from overheard.store import hours, unscored
 from overheard.store.dialect import inserting
-from overheard.store.tables import Forgotten, Mention, Post, Score
+from overheard.store.tables.heard import Forgotten, Mention, Post, Score
 
 AT_ONCE: Final = 500  # ids in one IN (…)
 MAX_TEXT_CHARS: Final = 100_000

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session, aliased
 
 from overheard.errors import Conflict
 from overheard.store.dialect import inserting
-from overheard.store.tables import Feed, Schedule, Slot
+from overheard.store.tables.heard import Feed
+from overheard.store.tables.timetable import Schedule, Slot
 
 ABANDONED_S: Final = 3600
 """Longer than any scheduled task takes."""

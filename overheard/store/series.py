@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Integer, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from overheard.store.tables import EPOCH, Feed, Gap, Hour
+from overheard.store.tables.base import EPOCH
+from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Feed, Gap
 
 HOUR: Final = timedelta(hours=1)
 MAX_STEPS: Final = 1500

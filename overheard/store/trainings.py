@@ -16,7 +16,8 @@ from overheard.errors import TrainingRuns
 from overheard.store import jobs
 from overheard.store.database import Database
 from overheard.store.labels import Purpose
-from overheard.store.tables import Job, Label
+from overheard.store.tables.learning import Label
+from overheard.store.tables.work import Job
 
 KIND = "training"
 QUEUED = "waiting for a training worker"

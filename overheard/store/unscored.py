@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from overheard.store import hours
 from overheard.store.dialect import inserting
 from overheard.store.parts import Answer
-from overheard.store.tables import Post, Score, Unscored
+from overheard.store.tables.heard import Post, Score, Unscored
 
 AT_ONCE: Final = 500
 

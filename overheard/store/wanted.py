@@ -13,7 +13,7 @@ from overheard.errors import DataError, SettingsError
 from overheard.settings import Settings
 from overheard.sources import Source
 from overheard.store import brands, feeds
-from overheard.store.tables import Brand, Feed
+from overheard.store.tables.heard import Brand, Feed
 
 Action = Literal["added", "changed", "removed", "unchanged"]
 

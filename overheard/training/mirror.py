@@ -22,7 +22,8 @@ from overheard.settings import Settings
 from overheard.stack.programs import mlflow_url
 from overheard.store import models
 from overheard.store.database import Database
-from overheard.store.tables import Job, Model
+from overheard.store.tables.learning import Model
+from overheard.store.tables.work import Job
 from overheard.training import mirror_sentiment
 
 EXPERIMENT: Final = "Sentiment Classifier Training"

@@ -12,7 +12,7 @@ from overheard.scoring.bundle import LABELS
 from overheard.store import hourly
 from overheard.store.database import Database
 from overheard.store.hourly import HOUR, Means
-from overheard.store.tables import EPOCH
+from overheard.store.tables.base import EPOCH
 
 EXPERIMENT: Final = "Sentiment Analysis"
 MONTH: Final = "overheard.month"

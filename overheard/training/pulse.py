@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from overheard.errors import TrainingStopped
 from overheard.store import trainings
 from overheard.store.database import Database
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 from overheard.store.trainings import Claim, Standing
 
 EVERY_S: Final = 1.0

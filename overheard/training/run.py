@@ -28,7 +28,7 @@ from overheard.scoring.text import key
 from overheard.settings import Settings
 from overheard.store import jobs, labels, models, trainings
 from overheard.store.database import Database
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 from overheard.store.trainings import Claim
 from overheard.training import gate, judge, snapshot
 from overheard.training.data import Rows, load_splits

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from overheard.errors import DataError
 from overheard.scoring.bundle import LABELS
 from overheard.scoring.text import key
-from overheard.store.tables import Label
+from overheard.store.tables.learning import Label
 from overheard.training.copies import distinct
 from overheard.training.data import MIN_ROWS, SPLITS, Rows
 

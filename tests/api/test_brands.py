@@ -63,7 +63,7 @@ def test_a_brand_is_added_once_described_anew_and_forgotten(stack: RunningStack,
     assert "secret" not in detail["feeds"][0]
     assert operator.delete(f"/brands/{brand['id']}").status_code == 204
     assert operator.get(f"/brands/{brand['id']}").status_code == 404
-    assert operator.get("/feeds").json() == {"feeds": [], "next_cursor": None}
+    assert operator.get("/feeds").json() == {"feeds": [], "reads": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,9 @@ class Heard:
         (feed,) = stack.client.get(f"/feeds?brand_id={self.brand_id}").json()["feeds"]
         self.feed_id = feed["id"]
         self.secret = stack.client.get(f"/feeds/{self.feed_id}/secret").json()["secret"]
+
+    def close(self) -> None:
+        self.stack.client.delete(f"/brands/{self.brand_id}")
 
     def push(self, *posts: dict[str, Any]) -> dict[str, int]:
         body = json.dumps({"posts": posts}).encode()
@@ -53,11 +57,12 @@ def post(post_id: str, author: str = "ann") -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def zephyr(stack: RunningStack) -> Heard:
+def zephyr(stack: RunningStack) -> Iterator[Heard]:
     heard = Heard(stack, "zephyr")
     assert heard.push(post("p1"), post("p2"), post("p3", "bob")) == {"new": 3, "known": 0, "mentions": 3}
     eventually(heard.are_scored, 20)
-    return heard
+    yield heard
+    heard.close()
 
 
 def test_what_is_pushed_is_scored_and_listed_newest_first(zephyr: Heard) -> None:
@@ -134,6 +139,7 @@ def test_erasing_an_author_takes_posts_labels_and_counts_and_nothing_comes_back(
         return sum(point["posts"] for point in heard.sentiment()) == 0
 
     eventually(is_silent, 20)
+    heard.close()
 
 
 def test_rescoring_asks_only_for_what_the_model_in_service_has_not_read(stack: RunningStack) -> None:
@@ -144,6 +150,7 @@ def test_rescoring_asks_only_for_what_the_model_in_service_has_not_read(stack: R
     assert answer.status_code == 202
     assert answer.json()["posts"] == 0
     assert answer.json()["model"] == heard.posts()[0]["score"]["model"]
+    heard.close()
 
 
 def test_metrics_tell_of_feeds_and_reads(zephyr: Heard) -> None:

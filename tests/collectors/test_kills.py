@@ -15,7 +15,7 @@ from overheard.brands import Spec
 from overheard.sources import Source
 from overheard.store import brands, feeds
 from overheard.store.database import Database, migrate
-from overheard.store.tables import Feed, Gap, Mention, Post, Unscored
+from overheard.store.tables.heard import Feed, Gap, Mention, Post, Unscored
 from tests.collectors.case import TERM, Case, OnlineCase
 from tests.collectors.cases import CASES
 from tests.stack import eventually

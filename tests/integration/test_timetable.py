@@ -21,7 +21,7 @@ from beat_schedule import TIMETABLE
 from overheard.store import labels, schedules, trainings
 from overheard.store.database import Database, migrate
 from overheard.store.labels import NewLabel
-from overheard.store.tables import Slot
+from overheard.store.tables.timetable import Slot
 from tests.redis_server import redis_server
 from tests.stack import RunningStack, eventually
 from worker import names

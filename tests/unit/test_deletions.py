@@ -14,7 +14,8 @@ from overheard.privacy import Privacy
 from overheard.settings import Settings
 from overheard.store import hours, posts
 from overheard.store.database import Database
-from overheard.store.tables import Brand, Hour, Post, Reads
+from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Brand, Post, Reads
 
 NOW = datetime(2026, 6, 15, 3, tzinfo=UTC)
 PRIVACY = Privacy(b"a secret of the tests")

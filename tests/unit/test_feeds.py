@@ -15,7 +15,8 @@ from overheard.sources import Source, parse
 from overheard.store import brands, feeds, posts, wanted
 from overheard.store.database import Database
 from overheard.store.feeds import NEVER
-from overheard.store.tables import Brand, Feed, Gap, Hour, Mention, Post, Unscored
+from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Brand, Feed, Gap, Mention, Post, Unscored
 from overheard.store.wanted import Change
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

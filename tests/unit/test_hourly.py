@@ -7,7 +7,8 @@ import pytest
 
 from overheard.store import hourly, hours
 from overheard.store.database import Database
-from overheard.store.tables import Brand, Hour
+from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Brand
 from worker.tally import Tally
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

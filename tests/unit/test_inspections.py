@@ -17,10 +17,11 @@ from overheard.settings import Settings
 from overheard.sources import parse
 from overheard.store import brands, feeds, inspections
 from overheard.store.database import Database
-from overheard.store.tables import Feed, Gap, Reads
-from overheard.store.tables import Post as Kept
+from overheard.store.tables.heard import Feed, Gap, Reads
+from overheard.store.tables.heard import Post as Kept
 
 NOW = datetime.now(UTC)
+NEXT_YEAR = NOW + timedelta(days=365)
 
 
 @dataclass
@@ -125,7 +126,7 @@ def test_what_a_platform_no_longer_gives_stays_a_gap(house: House) -> None:
 @pytest.mark.parametrize(
     ("error", "state", "least_s", "most_s"),
     [
-        (SourceBusy("x", "429", datetime.now(UTC) + timedelta(seconds=700)), "busy", 600, 700),
+        (SourceBusy("x", "429", NEXT_YEAR), "busy", 300 * 86_400, 366 * 86_400),
         (SourceRefused("x", "401", "make a new token"), "refused", 3500, 3600),
         (SourceDown("x", "502"), "down", 250, 300),
         (ZeroDivisionError("a collector's mistake"), "down", 250, 300),

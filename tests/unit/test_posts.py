@@ -15,7 +15,8 @@ from overheard.store import hours, posts, unscored
 from overheard.store.database import Database
 from overheard.store.parts import Answer
 from overheard.store.posts import Kept
-from overheard.store.tables import Brand, DirtyHour, Hour, Mention, Post, Score, Unscored
+from overheard.store.tables.counts import DirtyHour, Hour
+from overheard.store.tables.heard import Brand, Mention, Post, Score, Unscored
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 PRIVACY = Privacy(b"a secret of the tests")

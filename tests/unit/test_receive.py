@@ -19,7 +19,7 @@ from overheard.settings import Settings
 from overheard.store import batches, jobs, parts
 from overheard.store.batches import Rejects, Upload
 from overheard.store.database import Database, migrate
-from overheard.store.tables import Job, Part, PartRows
+from overheard.store.tables.work import Job, Part, PartRows
 
 LEASE_S = 30
 

@@ -9,7 +9,7 @@ from overheard.errors import Conflict
 from overheard.store import schedules
 from overheard.store.database import Database
 from overheard.store.schedules import ABANDONED_S, NEVER
-from overheard.store.tables import Feed
+from overheard.store.tables.heard import Feed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SUNDAY = datetime(2026, 3, 1, 2, 7, tzinfo=UTC)

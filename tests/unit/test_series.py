@@ -9,7 +9,8 @@ import pytest
 from overheard.store import series
 from overheard.store.database import Database
 from overheard.store.series import Step
-from overheard.store.tables import Brand, Feed, Gap, Hour
+from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Brand, Feed, Gap
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = datetime(2026, 3, 23, tzinfo=UTC)

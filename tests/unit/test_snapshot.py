@@ -7,7 +7,7 @@ import pytest
 
 from overheard.errors import DataError
 from overheard.scoring.text import key
-from overheard.store.tables import Label
+from overheard.store.tables.learning import Label
 from overheard.training import snapshot
 from overheard.training.data import Rows
 from overheard.training.snapshot import Snapshot, freeze, leaked

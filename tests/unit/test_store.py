@@ -18,7 +18,8 @@ from overheard.store import jobs, keys, parts
 from overheard.store.database import Database, migrate
 from overheard.store.keys import Role
 from overheard.store.parts import Answer
-from overheard.store.tables import Job, Part, Table
+from overheard.store.tables.everything import Table
+from overheard.store.tables.work import Job, Part
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEASE_S = 30.0

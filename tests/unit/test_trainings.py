@@ -9,7 +9,7 @@ from overheard.errors import TrainingRuns
 from overheard.store import jobs, labels, trainings
 from overheard.store.database import Database
 from overheard.store.labels import NewLabel, Purpose
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 from overheard.store.trainings import Claim, Standing
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

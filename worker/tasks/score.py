@@ -10,7 +10,7 @@ from overheard.errors import ScoringFailed
 from overheard.scoring.heard import score_next_posts
 from overheard.scoring.lanes import Lane
 from overheard.scoring.work import score_next_parts, score_pieces
-from overheard.store.tables import Job
+from overheard.store.tables.work import Job
 from worker import context, names, replies
 from worker.app import app
 from worker.report import report

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from overheard.store.tables import Table
+from overheard.store.tables.everything import Table
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Table.metadata)
 with context.begin_transaction():

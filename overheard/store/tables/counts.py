@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from overheard.store.tables.base import Table, WholeHour
+from overheard.store.tables.heard import Brand
 
 
 class Hour(Table):
@@ -20,7 +21,7 @@ class Hour(Table):
     __tablename__ = "hours"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    brand_id: Mapped[int] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"), primary_key=True)
+    brand_id: Mapped[int] = mapped_column(ForeignKey(Brand.id, ondelete="CASCADE"), primary_key=True)
     hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True)
     source: Mapped[str] = mapped_column(String(32), primary_key=True)
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -40,7 +41,7 @@ class DirtyHour(Table):
 
     __tablename__ = "dirty_hours"
 
-    brand_id: Mapped[int] = mapped_column(ForeignKey("brands.id", ondelete="CASCADE"), primary_key=True)
+    brand_id: Mapped[int] = mapped_column(ForeignKey(Brand.id, ondelete="CASCADE"), primary_key=True)
     hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True)
     source: Mapped[str] = mapped_column(String(32), primary_key=True)
     marks: Mapped[int] = mapped_column(default=1)
