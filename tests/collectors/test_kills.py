@@ -107,8 +107,6 @@ def test_no_post_is_lost_or_stored_twice_over_three_kills(listening: Listening) 
     published += listening.publish_now(f"{TERM} meanwhile")
     listening.kill_after(a_page_is_kept)
     listening.finish()
-    published += listening.publish_now(f"{TERM} afterwards")
-    listening.finish()
     assert listening.stored() == sorted(published)
     assert listening.count(Mention) == listening.count(Unscored) == len(published)
     with listening.database.read() as session:
