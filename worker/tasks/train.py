@@ -1,5 +1,6 @@
 """Training, and who is told of what came of it. torch and mlflow are imported where they are needed: all load this."""
 
+import logging
 from datetime import UTC, datetime
 
 from celery.exceptions import Ignore
@@ -12,6 +13,8 @@ from worker.app import app
 from worker.living import heard_of
 from worker.report import report
 from worker.slots import NotNow, once_a_slot
+
+log = logging.getLogger(__name__)
 
 
 @app.task(name=names.TRAIN, acks_late=False)  # a visibility timeout would run it twice: its lease is in the database
@@ -35,6 +38,7 @@ def retrain(due_at: datetime) -> dict[str, object]:
     house = context.get()
     with house.database.read() as session:
         if reason := trainings.why_not(session, due_at):
+            log.info("no weekly training: %s", reason)
             return {"job_id": None, "why": reason}
     if not heard_of(house.redis, names.TRAINERS):
         raise NotNow("no training worker")
