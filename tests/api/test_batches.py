@@ -349,6 +349,7 @@ def test_the_result_of_a_batch_is_not_read_as_that_of_a_request(stack: RunningSt
     assert f"GET /batches/{job_id}/results" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_a_cancelled_batch_stops_within_five_seconds_and_goes_on_when_it_is_retried(stack: RunningStack) -> None:
     job_id = accepted(stack, csv_file([f"yet another long story {n} of many" for n in range(8000)]))
     eventually(lambda: stack.job(job_id)["progress"]["done"] > 0, 60)
@@ -418,6 +419,7 @@ def test_404_for_a_batch_that_is_unknown_or_no_batch(stack: RunningStack) -> Non
         assert "no batch" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_two_workers_share_one_batch(stack: RunningStack) -> None:
     second = subprocess.Popen([sys.executable, "-m", "worker", "ml", "second"], env=stack.environment)
     try:

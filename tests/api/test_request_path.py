@@ -72,6 +72,7 @@ def test_reposts_are_scored_once(stack: RunningStack) -> None:
     eventually(lambda: stack.metrics_like(hits) >= before + len(texts))
 
 
+@pytest.mark.slow
 def test_jobs_leave_a_worker_free_for_those_who_wait(stack: RunningStack) -> None:
     jobs = [stack.infer(new_texts(300), headers={"Prefer": "respond-async"}).json()["job_id"] for _ in range(24)]
     most_held = 0
@@ -90,6 +91,7 @@ def test_jobs_leave_a_worker_free_for_those_who_wait(stack: RunningStack) -> Non
         eventually(lambda job=job: stack.job(job)["state"] == "succeeded", 120)
 
 
+@pytest.mark.slow
 def test_a_full_queue_says_honestly_when_to_come_back_and_loses_nothing(narrow: RunningStack) -> None:
     warm = new_texts(600)
     assert narrow.infer(warm).status_code == 200
@@ -111,6 +113,7 @@ def test_a_full_queue_says_honestly_when_to_come_back_and_loses_nothing(narrow: 
     assert narrow.infer(new_texts(5), headers={"Prefer": "respond-async"}).status_code == 202
 
 
+@pytest.mark.slow
 def test_too_many_waiters_are_told_when_those_before_them_will_be_done(narrow: RunningStack) -> None:
     rate = eventually(lambda: narrow.metric("overheard_worker_rate"))
     worker = narrow.program("worker", "ml")

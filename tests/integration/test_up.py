@@ -83,6 +83,7 @@ def test_a_program_that_dies_comes_back_and_up_says_so(tmp_path: Path) -> None:
         assert stack.program("worker", "io")
 
 
+@pytest.mark.slow
 def test_work_accepted_before_sigterm_is_done_after_the_next_start(tmp_path: Path) -> None:
     home, soon = tmp_path / "home", {"lease_s": 4, "visibility_s": 4, "reap_every_s": 1}
     with RunningStack(home, **soon) as stack:

@@ -104,6 +104,7 @@ def test_a_bundle_in_a_folder_is_judged(labelled, tmp_path):
     assert report(labelled, "--model", tmp_path / "bundle") == report(labelled, "--model", "starter")
 
 
+@pytest.mark.slow
 def test_another_form_than_the_served_one_can_be_judged(labelled, tmp_path, monkeypatch):
     monkeypatch.setenv("OVERHEARD_HOME", str(tmp_path / "home"))
     pytest.importorskip("torch", reason="training is not installed")

@@ -93,6 +93,7 @@ def test_requests_under_way_are_answered_by_the_model_that_took_them(
     assert not old.alive
 
 
+@pytest.mark.slow
 def test_no_request_is_lost_while_models_change(database: Database, settings: Settings, serving: Serving) -> None:
     versions = [add(database, settings, temperature) for temperature in (1.25, 1.5)]
     seen: set[str] = set()
