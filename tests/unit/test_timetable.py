@@ -1,6 +1,9 @@
 """The timetable's times, what its messages lead to, and what becomes of it in a real Redis."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -280,3 +283,13 @@ def test_headers_lead_back_to_their_run() -> None:
     for run in (Run("retrain", SUNDAY), Run("retrain", NOW + timedelta(microseconds=1), is_asked=True)):
         assert Run.of(json.loads(json.dumps(run.headers()))) == run
     assert Run.of(None) is Run.of({"other": "header"}) is None
+
+
+def test_every_entry_has_a_task_that_workers_know() -> None:
+    script = (
+        "from worker.app import app; from beat_schedule import TIMETABLE; app.loader.import_default_modules();"
+        "print(*{entry.task for entry in TIMETABLE.values()} - app.tasks.keys())"
+    )
+    environment = {**os.environ, "OVERHEARD_REDIS_URL": "redis://127.0.0.1:1/0"}
+    said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == []
