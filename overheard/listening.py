@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overheard.brands import key
@@ -17,6 +16,7 @@ from overheard.errors import OverheardError, SourceDown
 from overheard.privacy import Privacy
 from overheard.settings import Settings
 from overheard.store import feeds, inspections, posts
+from overheard.store.brands import ids_of
 from overheard.store.database import Database
 from overheard.store.inspections import Held
 from overheard.store.tables.heard import Brand
@@ -119,7 +119,7 @@ def brands_of(session: Session, brand: Brand | None) -> Callable[[Post], Sequenc
             return [brand.id] if brand else []
         keys = {key(name) for name in post.brands}
         if unknown := keys - ids.keys():
-            ids.update(session.execute(select(Brand.name_key, Brand.id).where(Brand.name_key.in_(unknown))).all())
+            ids.update(ids_of(session, unknown))
         return [ids[one] for one in sorted(keys) if one in ids]
 
     return find

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from api.auth import requires
 from api.schemas import SECURED, CountedPageQuery, Problem, encode_cursor
 from api.services import services
+from overheard.scoring.bundle import LABELS
 from overheard.store import erasure, listing, models, unscored
 from overheard.store.erasure import Erased
 from overheard.store.keys import Role
@@ -106,7 +107,7 @@ def _score_view(listed: Listed) -> ScoreView | None:
     if (score := listed.score) is None:
         return None
     told = {name: getattr(score, name) for name in ScoreView.model_fields if hasattr(score, name)}
-    most = max(listing.CLASSES, key=lambda name: float(getattr(score, name)))
+    most = max(LABELS, key=lambda name: float(getattr(score, name)))
     return ScoreView.model_validate({**told, "sentiment": most})
 
 

@@ -1,9 +1,19 @@
-"""`INSERT … ON CONFLICT` on either database."""
+"""What either database takes: `INSERT … ON CONFLICT`, and lists that are not too long."""
 
+from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.orm import Session
+
+AT_ONCE: Final = 500
+"""Values in one IN (…)."""
+T = TypeVar("T")
+
+
+def sliced(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """At most AT_ONCE of them at a time."""
+    return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
 
 
 def inserting(session: Session, table: type[Any]) -> Any:

@@ -16,13 +16,12 @@ from sqlalchemy.orm import Session
 
 from overheard.aggregates import summary
 from overheard.store.database import Database
-from overheard.store.dialect import inserting
+from overheard.store.dialect import inserting, sliced
 from overheard.store.tables.counts import DirtyHour, Hour
 from overheard.store.tables.heard import Mention, Post, Score
 
 HOUR: Final = timedelta(hours=1)
 NEAR: Final = timedelta(hours=4)
-AT_ONCE: Final = 500
 MARKS_AT_ONCE: Final = 200
 Key: TypeAlias = tuple[int, datetime, str]
 """A brand, an hour (its start), a source."""
@@ -53,9 +52,9 @@ def mark(session: Session, mentions: Iterable[tuple[int, datetime, str]]) -> Non
 def mark_posts(session: Session, post_ids: Sequence[int]) -> None:
     """Of all brands that these posts mention."""
     found: set[Key] = set()
-    for place in range(0, len(post_ids), AT_ONCE):
-        some = Mention.post_id.in_(post_ids[place : place + AT_ONCE])
-        rows = session.execute(select(Mention.brand_id, Mention.posted_at, Mention.source).where(some))
+    for some in sliced(post_ids):
+        mentions = select(Mention.brand_id, Mention.posted_at, Mention.source)
+        rows = session.execute(mentions.where(Mention.post_id.in_(some)))
         found |= {(brand, start(at), source) for brand, at, source in rows}
     mark(session, found)
 

@@ -46,12 +46,6 @@ def due(session: Session, now: datetime, at_most: int = 100) -> list[int]:
     return ids
 
 
-def make_all_due(session: Session, now: datetime) -> int:
-    """Every feed that is not paused. Returns how many there are."""
-    changed = session.execute(update(Feed).where(*_inspected()).values(due_at=now))
-    return changed.rowcount  # type: ignore[attr-defined, no-any-return]
-
-
 def take(session: Session, feed_id: int, now: datetime) -> Held | None:
     """None when it is gone, paused, or somebody is at it."""
     feed = session.get(Feed, feed_id, with_for_update=True)

@@ -10,9 +10,8 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from overheard.errors import NotFound
+from overheard.scoring.bundle import LABELS
 from overheard.store.tables.heard import Brand, Mention, Post, Score
-
-CLASSES = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def _conditions(wanted: Wanted, at: Any) -> Iterable[ColumnElement[bool]]:
         yield at < wanted.until
     if wanted.called:
         most = getattr(Score, wanted.called)
-        for other in CLASSES:
+        for other in LABELS:
             if other != wanted.called:
                 yield most > getattr(Score, other)
 

@@ -16,10 +16,9 @@ from overheard.collectors.base import Post as Heard
 from overheard.privacy import Privacy, masked
 from overheard.scoring.text import whole
 from overheard.store import hours, unscored
-from overheard.store.dialect import inserting
+from overheard.store.dialect import inserting, sliced
 from overheard.store.tables.heard import Forgotten, Mention, Post, Score
 
-AT_ONCE: Final = 500  # ids in one IN (…)
 MAX_TEXT_CHARS: Final = 100_000
 MAX_REACH: Final = 2**31 - 1
 BrandsOf = Callable[[Heard], Sequence[int]]
@@ -97,7 +96,7 @@ def remove(session: Session, ids: Sequence[int], *, counted_anew: bool = True) -
     if counted_anew:
         hours.mark_posts(session, ids)
     gone = 0
-    for some in _slices(ids):
+    for some in sliced(ids):
         gone += session.execute(delete(Post).where(Post.id.in_(some))).rowcount  # type: ignore[attr-defined]
     return gone
 
@@ -131,7 +130,7 @@ def _unique(posts: Iterable[Heard]) -> dict[str, Heard]:
 def _without_forgotten(session: Session, arrived: dict[str, Heard], source: str, privacy: Privacy) -> dict[str, Heard]:
     hashes = {privacy.post(source, external_id): external_id for external_id in arrived}
     refused: set[str] = set()
-    for some in _slices(list(hashes)):
+    for some in sliced(list(hashes)):
         refused |= {hashes[gone] for gone in session.scalars(select(Forgotten.hash).where(Forgotten.hash.in_(some)))}
     return {external_id: post for external_id, post in arrived.items() if external_id not in refused}
 
@@ -171,7 +170,7 @@ def _details(post: Heard) -> dict[str, Any]:
 def _known(session: Session, source: str, external_ids: Sequence[str]) -> dict[str, _Known]:
     found: dict[str, _Known] = {}
     columns = select(Post.external_id, Post.id, Post.posted_at, Post.text, Post.reach, Post.details)
-    for some in _slices(external_ids):
+    for some in sliced(external_ids):
         rows = session.execute(columns.where(Post.source == source, Post.external_id.in_(some)))
         found |= {external_id: _Known(*rest) for external_id, *rest in rows}
     return found
@@ -213,14 +212,10 @@ def _mention(
     new: list[tuple[int, datetime, str]] = []
     columns = ("brand_id", "posted_at", "post_id", "source", "feed_id")
     for brand_id, ids in sorted(by_brand.items()):
-        for some in _slices(sorted(ids)):
+        for some in sliced(sorted(ids)):
             mentions = select(literal(brand_id), Post.posted_at, Post.id, Post.source, literal(feed_id, Integer))
             insert = inserting(session, Mention).from_select(columns, mentions.where(Post.id.in_(some)))
             added = session.execute(insert.on_conflict_do_nothing().returning(Mention.posted_at))
             new += [(brand_id, at, source) for at in added.scalars()]
     hours.mark(session, new)
     return len(new)
-
-
-def _slices(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))

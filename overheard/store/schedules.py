@@ -6,7 +6,7 @@ that the broker delivers again, for its first worker is dead then, and by anybod
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select, update
@@ -14,14 +14,12 @@ from sqlalchemy.orm import Session, aliased
 
 from overheard.errors import Conflict
 from overheard.store.dialect import inserting
+from overheard.store.feeds import NEVER
 from overheard.store.tables.heard import Feed
 from overheard.store.tables.timetable import Schedule, Slot
 
 ABANDONED_S: Final = 3600
 """Longer than any scheduled task takes."""
-
-NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-"""When a feed is due whose posts come by themselves."""
 
 NOBODY: Final = ""
 """Who changed an entry that is as the file has it; whom the timetable's own runs were asked by."""

@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Integer, func, select, type_coerce
 from sqlalchemy.orm import Session
 
+from overheard.scoring.bundle import LABELS
 from overheard.store.tables.base import EPOCH
 from overheard.store.tables.counts import Hour
 from overheard.store.tables.heard import Feed, Gap
 
 HOUR: Final = timedelta(hours=1)
 MAX_STEPS: Final = 1500
-CLASSES: Final = ("negative", "neutral", "positive")
-_SUMS: Final = ("posts", "reach", *(f"called_{name}" for name in CLASSES), *(f"sum_{name}" for name in CLASSES))
+_SUMS: Final = ("posts", "reach", *(f"called_{name}" for name in LABELS), *(f"sum_{name}" for name in LABELS))
 
 
 class Step(StrEnum):
@@ -110,8 +110,8 @@ def _point(span: tuple[datetime, datetime], sums: Mapping[str, Any], gaps: list[
         posts=int(sums.get("posts", 0)),
         scored=scored,
         reach=int(sums.get("reach", 0)),
-        called={name: int(sums.get(f"called_{name}", 0)) for name in CLASSES},
-        means={name: sums[f"sum_{name}"] / scored for name in CLASSES} if scored else None,
+        called={name: int(sums.get(f"called_{name}", 0)) for name in LABELS},
+        means={name: sums[f"sum_{name}"] / scored for name in LABELS} if scored else None,
         is_complete=not any(begin < until and end > since for begin, end in gaps),
     )
 

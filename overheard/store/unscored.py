@@ -7,17 +7,15 @@ twice; a post whose worker died is free again when the lease has run out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from overheard.store import hours
-from overheard.store.dialect import inserting
+from overheard.store.dialect import inserting, sliced
 from overheard.store.parts import Answer
 from overheard.store.tables.heard import Post, Score, Unscored
-
-AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ class Waiting:
 
 def add(session: Session, post_ids: Sequence[int]) -> None:
     """Ask for scores. Who is at one of these posts already reads an old text: what it says will not count."""
-    for start in range(0, len(post_ids), AT_ONCE):
-        some = select(Post.id, literal(0)).where(Post.id.in_(post_ids[start : start + AT_ONCE])).order_by(Post.id)
-        insert = inserting(session, Unscored).from_select(["post_id", "attempts"], some)
+    for some in sliced(post_ids):
+        wait = select(Post.id, literal(0)).where(Post.id.in_(some)).order_by(Post.id)
+        insert = inserting(session, Unscored).from_select(["post_id", "attempts"], wait)
         anew = insert.on_conflict_do_update(index_elements=["post_id"], set_={"attempts": 0, "lease_until": None})
         session.execute(anew)
 
