@@ -4,10 +4,10 @@ TRAIN ?= 1
 BIN := .venv/bin
 CHECKED := overheard api worker tests bench beat_schedule.py
 
-with-train := local,sources,train
-with-dev := local,sources,postgres,train,dev
+with-train := local,sources,alerts,train
+with-dev := local,sources,alerts,postgres,train,dev
 ifeq ($(TRAIN),0)
-with-train := local,sources
+with-train := local,sources,alerts
 endif
 
 .DEFAULT_GOAL := help

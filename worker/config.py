@@ -11,7 +11,7 @@ broker_url = result_backend = _settings.broker_url
 if broker_url.startswith("rediss://"):  # a bare rediss:// does not verify certificates
     broker_use_ssl = redis_backend_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
-include = [f"worker.tasks.{name}" for name in ("score", "jobs", "listen", "train", "watch")]
+include = [f"worker.tasks.{name}" for name in ("score", "jobs", "listen", "train", "watch", "audit", "alert", "notify")]
 task_routes = {task: {"queue": queue} for task, queue in names.QUEUES.items()}
 task_default_queue = names.IO
 accept_content = ["json"]

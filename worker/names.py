@@ -13,6 +13,13 @@ TRAIN = "train.run"
 RETRAIN = "train.weekly"
 MIRROR = "models.mirror"
 PUBLISH = "models.publish"
+DRAW_AUDITS = "audits.draw"
+ESTIMATE_QUALITY = "brands.quality"
+MEASURE_DRIFT = "brands.drift"
+SCORE_OVERLAP = "posts.overlap"
+WATCH = "alerts.watch"
+DELIVER = "alerts.deliver"
+DIGEST = "alerts.digest"
 CHECK_ACCURACY = "models.check"
 CATCH_UP = "timetable.catch_up"
 REAP_JOBS = "jobs.reap"
@@ -37,6 +44,13 @@ QUEUES = {
     RETRAIN: IO,
     MIRROR: IO,
     PUBLISH: IO,
+    DRAW_AUDITS: IO,
+    ESTIMATE_QUALITY: IO,
+    MEASURE_DRIFT: IO,
+    SCORE_OVERLAP: IO,
+    WATCH: IO,
+    DELIVER: IO,
+    DIGEST: IO,
     CHECK_ACCURACY: IO,
     CATCH_UP: IO,
     REAP_JOBS: IO,

@@ -1,0 +1,1 @@
+"""Audits: samples are drawn, and the model is judged without labels."""

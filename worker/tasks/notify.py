@@ -1,0 +1,1 @@
+"""Telling people: what is in the outbox, and the weekly digest."""
