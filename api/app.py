@@ -63,6 +63,8 @@ def _routes() -> Iterable[ModuleType]:
     from api.routes import (
         airflow,
         brands,
+        changes,
+        drift,
         feeds,
         labels,
         metrics,
@@ -74,7 +76,7 @@ def _routes() -> Iterable[ModuleType]:
         webhooks,
     )
 
-    heard = (brands, sentiment, feeds, webhooks, posts)
+    heard = (brands, sentiment, changes, drift, feeds, webhooks, posts)
     timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
 
