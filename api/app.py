@@ -69,13 +69,14 @@ def _routes() -> Iterable[ModuleType]:
         metrics,
         models,
         posts,
+        quality,
         schedules,
         sentiment,
         training,
         webhooks,
     )
 
-    heard = (brands, sentiment, audits, feeds, webhooks, posts)
+    heard = (brands, sentiment, quality, audits, feeds, webhooks, posts)
     timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
 
