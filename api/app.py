@@ -62,6 +62,7 @@ def _routes() -> Iterable[ModuleType]:
     """In the order of the documentation. What no import of this module need wait for is imported here."""
     from api.routes import (
         airflow,
+        audits,
         brands,
         changes,
         drift,
@@ -70,13 +71,14 @@ def _routes() -> Iterable[ModuleType]:
         metrics,
         models,
         posts,
+        quality,
         schedules,
         sentiment,
         training,
         webhooks,
     )
 
-    heard = (brands, sentiment, changes, drift, feeds, webhooks, posts)
+    heard = (brands, sentiment, changes, drift, feeds, webhooks, posts, quality, audits)
     timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
 
