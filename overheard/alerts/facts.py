@@ -1,6 +1,6 @@
 """What rules look at: plain facts, read elsewhere, so that a rule is a function of them and can be rehearsed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,8 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from overheard.aggregates import Summary
 from overheard.alerts.finding import Finding
 from overheard.budget import Forecast
+from overheard.falls import Fall
+from overheard.words import Grown
 
 HOUR: Final = timedelta(hours=1)
 Integers = NDArray[np.int64]
@@ -33,8 +36,8 @@ class Verdict:
 class Counts:
     """A brand's hours, the oldest first, none left out; the last one may be under way.
 
-    first: start of the first hour. posts (T,): posts. models (M,): versions. scored, negative (M, T): posts that each
-    read, and those that it called negative. is_complete (T,): no feed of the brand has a gap in the hour.
+    first: start of the first hour. posts (T,): posts. models (M,): versions, at least one. scored, negative (M, T):
+    posts that each read, and those that it called negative. is_complete (T,): no feed has a gap in the hour.
     """
 
     first: datetime
@@ -56,32 +59,31 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Grown:
-    """How often a word was in the posts of the last day, and in those of the days before. (texts that hold it)"""
+class Topics:
+    """What is in more posts of the last day than of the week before, the surest first. posts: how many were read."""
 
-    word: str
-    now: int
-    before: int
-
-
-@dataclass(frozen=True)
-class Words:
-    """Words of a brand's posts. now, before: how many texts were read."""
-
-    now: int
-    before: int
+    posts: int
     grown: tuple[Grown, ...]
+
+
+Counted = Callable[[datetime, datetime, str | None], Summary]
+"""All that was counted of a brand from one hour to another, as one model version read it; None: all of them."""
 
 
 @dataclass(frozen=True)
 class BrandFacts:
-    """Of one brand. words: only where a rule asks for them. unheard: what its feeds do not hear, for people."""
+    """Of one brand. counted: asked only when it matters. topics, sources: only where a rule looks at them.
+
+    sources: the hours of each source. unheard: what its feeds do not hear at present, for people.
+    """
 
     brand_id: int
     name: str
     now: datetime
     counts: Counts
-    words: Words | None = None
+    counted: Counted
+    topics: Topics | None = None
+    sources: Mapping[str, Counts] = field(default_factory=dict)
     unheard: tuple[str, ...] = ()
 
     @property
@@ -91,11 +93,11 @@ class BrandFacts:
 
 @dataclass(frozen=True)
 class FeedFacts:
-    """How a feed does. name: its source as people write it. quiet: posts of its source of late, where they stopped."""
+    """How a feed does. name: as people write it. heard_all_at: up to when everything was read, at first since when it
+    is there."""
 
     id: int
     name: str
-    source: str
     brand_id: int | None
     brand: str
     state: str
@@ -103,9 +105,23 @@ class FeedFacts:
     advice: str
     failures: int
     is_pushed: bool
-    due_at: datetime
+    every: timedelta
     heard_all_at: datetime
-    """Up to when everything was read; when it was added, before that."""
+
+    @property
+    def key(self) -> str:
+        return f"feed:{self.id}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What Redis tells now. is_reached: it answered. living: kind of worker -> how many; queues: name -> messages;
+    beat_at: when Beat last sent anything, None: never."""
+
+    is_reached: bool
+    living: Mapping[str, int] = field(default_factory=dict)
+    queues: Mapping[str, int] = field(default_factory=dict)
+    beat_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Queue:
-    """since: from then on it held messages, and at no look fewer than at the look before."""
+    """since: from then on it held messages at every look, and never fewer than at the look before."""
 
     length: int
     since: datetime
@@ -128,20 +144,21 @@ class Queue:
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """Of the installation. reached: whether Redis answered; where not, nothing is known of workers and queues.
+    """Of the installation. is_reached: Redis answered; else nothing is known of workers and queues.
 
-    workers: kind -> how many live, of the kinds that are expected. beat_at: when Beat last sent something; None: it is
-    not known. oldest_unscored: since when a post waits for its score. failed: trainings since the last that succeeded.
+    missing: kind of worker that is expected -> since when none lives; None: one does. beat_at: when Beat last sent
+    anything. waiting_since: the oldest post that waits for its score came then. failed: trainings since the last that
+    succeeded.
     """
 
     now: datetime
-    reached: bool
-    workers: Mapping[str, int] = field(default_factory=dict)
+    is_reached: bool = True
+    missing: Mapping[str, datetime | None] = field(default_factory=dict)
     beat_at: datetime | None = None
     queues: Mapping[str, Queue] = field(default_factory=dict)
     unscored: int = 0
-    oldest_unscored: datetime | None = None
+    waiting_since: datetime | None = None
     failed: tuple[Failed, ...] = ()
     budgets: Mapping[str, Forecast] = field(default_factory=dict)
     feeds: tuple[FeedFacts, ...] = ()
-    falls: tuple[Finding, ...] = ()
+    falls: tuple[Fall, ...] = ()

@@ -4,11 +4,13 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from overheard.alerts.facts import BrandFacts, Counts, Flags, Integers, Open, Verdict
 from overheard.alerts.finding import Finding
 from overheard.alerts.options import BrandOptions, Sensitivity
 from overheard.alerts.windows import BASELINE, DAY, WINDOWS, Floats, Sums, blocks, excess
+from overheard.estimates import Estimate, change, estimate
 
 LEAST_BEFORE: Final = 200
 """Posts to compare with."""
@@ -40,7 +42,7 @@ STAYS: Final = 1.0
 @dataclass(frozen=True)
 class Looks:
     """What L looks found. window: hours of the one that counts. Shares with the bound that does: now's lower, before's
-    upper. is_other_model: what was before was read by other versions than the one that reads now."""
+    upper. model: that reads now; is_other_model: most of what was before was read by others."""
 
     is_up: Flags
     is_unknown: Flags
@@ -51,6 +53,7 @@ class Looks:
     before: Floats
     before_high: Floats
     is_other_model: Flags
+    model: NDArray[np.str_]
 
     def else_(self, other: "Looks") -> "Looks":
         """These where they found something, else the others; unknown where either is."""
@@ -90,28 +93,50 @@ def look_again(counts: Counts, at: int, opened: int, options: BrandOptions) -> L
 
 
 def negative_share(facts: BrandFacts, options: BrandOptions, opened: Open) -> Verdict:
-    """The lower bound of the negative share is above the upper bound of what it was in the four weeks before."""
+    """The lower bound of the negative share is above the upper bound of what it was in the four weeks before.
+
+    Once that is so, the estimates have a word, too: corrected for what the model errs, the share must have risen.
+    """
     counts, since = facts.counts, opened.get(facts.key)
     last = len(counts) - 1
     if since is None:
         seen = look(counts, np.array([last]), options)
     else:
         seen = look_again(counts, last, counts.place(since), options)
-    if seen.is_up[0]:
+    if seen.is_up[0] and (since is not None or is_confirmed(facts, seen, 0, last)):
         return Verdict((finding(facts, seen, 0, last),))
     return Verdict(unknown=frozenset([facts.key] if seen.is_unknown[0] else []))
+
+
+def is_confirmed(facts: BrandFacts, seen: Looks, place: int, hour: int) -> bool:
+    """Whether the estimates, by their 95 % interval, agree that the share rose; True where they have none."""
+    now, before = _estimates(facts, seen, place, hour)
+    low = change(before, now)[0].low
+    return low is None or low > 0
+
+
+def _estimates(facts: BrandFacts, seen: Looks, place: int, hour: int) -> tuple[Estimate, Estimate]:
+    """(now, before), as one model read them."""
+    start, hours = facts.counts.start, int(seen.window[place])
+    model = None if seen.is_other_model[place] else seen.model[place]
+    now = facts.counted(start(hour + 1 - hours), start(hour + 1), model)
+    before = facts.counted(start(hour + 1 - hours - BASELINE), start(hour + 1 - hours), model)
+    return estimate(now), estimate(before)
 
 
 def finding(facts: BrandFacts, seen: Looks, place: int, hour: int) -> Finding:
     """What is told of look number `place`, which was at the end of that hour."""
     share, before, hours = seen.share[place], seen.before[place], int(seen.window[place])
     said = (
-        f"{share:.0%} of {seen.posts[place]:,} posts of {_last(hours)} were read as negative, at least "
-        f"{seen.low[place]:.0%} for certain; in the four weeks before it was {before:.0%}, at most "
+        f"The model reads {share:.0%} of {seen.posts[place]:,} posts of {_last(hours)} as negative, at least "
+        f"{seen.low[place]:.0%} whatever chance did; in the four weeks before it was {before:.0%}, at most "
         f"{seen.before_high[place]:.0%}."
     )
+    now, _ = _estimates(facts, seen, place, hour)
+    if (negative := now.shares[0]).point is not None:
+        said += f" Corrected for what it errs: {negative.point:.0%} ({negative.low:.0%} to {negative.high:.0%})."
     if seen.is_other_model[place]:
-        said += " Another model version read most posts before that, so twice the rise was asked for."
+        said += " Another version read most posts before that, so twice the rise was asked for."
     if facts.unheard:
         said += f" Not everything was heard: {', '.join(facts.unheard)}."
     return Finding(
@@ -182,6 +207,7 @@ def _compare(
         before=before_share,
         before_high=before_high,
         is_other_model=is_other,
+        model=np.array(counts.models)[read.mostly_by(at)],
     )
 
 

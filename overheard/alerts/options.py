@@ -1,4 +1,4 @@
-"""What each kind of rule can be told. The numbers behind the sensitivities are in docs/alerts.md, with what they give."""
+"""What each kind of rule can be told. The numbers behind the sensitivities are in docs/alerts.md."""
 
 from typing import Final, Literal
 

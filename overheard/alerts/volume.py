@@ -122,19 +122,18 @@ def expect(counts: Counts, at: Integers, hours: int, opened: int | None = None) 
 
 
 def _spread(daily: Floats, lag: int) -> Floats:
-    """(L, D) posts of day after day -> (L,) how much more than chance they vary from one to the one `lag` days before."""
+    """(L, D) posts of day after day -> (L,) how much more than chance they differ from those `lag` days before."""
     ahead, behind = daily[:, :-lag], daily[:, lag:]
     return np.maximum(_median((ahead - behind) ** 2 / np.maximum(ahead + behind, 1)) / CHI2_MEDIAN, 1.0)
 
 
 def _median(rows: Floats) -> Floats:
     """Of each row; of one that knows nothing: 0."""
-    return np.asarray(np.nanmedian(np.where(np.isfinite(rows).any(axis=1)[:, None], rows, 0.0), axis=1))
+    is_known = np.asarray(np.isfinite(rows).any(axis=1))
+    return np.asarray(np.nanmedian(np.where(is_known[:, None], rows, 0.0), axis=1))
 
 
-def _compare(
-    counts: Counts, at: Integers, hours: int, least: int, strictness: Strictness, opened: int | None
-) -> Looks:
+def _compare(counts: Counts, at: Integers, hours: int, least: int, strictness: Strictness, opened: int | None) -> Looks:
     expected, spread, is_known = expect(counts, at, hours, opened)
     posts = Sums(counts.posts).between(at + 1 - hours, at + 1)
     # Anscombe's root makes the variance of counts 1/4 (Biometrika 35, 1948)
