@@ -45,6 +45,12 @@ def look(database: Database, settings: Settings, seen: Seen, now: datetime) -> O
     return outcome
 
 
+def is_overdue(session: Session, settings: Settings, now: datetime) -> bool:
+    """Whether nobody looked at the installation for so long that somebody else should."""
+    last = watches.last(session, watches.MACHINE)
+    return last is None or now - last.at > timedelta(seconds=settings.watch_every_s * OVERDUE)
+
+
 def stand_in(database: Database, settings: Settings, seen: Seen, now: datetime) -> Outcome | None:
     """What a watchdog does: looks at the installation when nobody did for long. None: somebody did."""
     overdue = timedelta(seconds=settings.watch_every_s * OVERDUE)
