@@ -129,7 +129,7 @@ def finding(facts: BrandFacts, seen: Looks, place: int, hour: int) -> Finding:
     share, before, hours = seen.share[place], seen.before[place], int(seen.window[place])
     said = (
         f"The model reads {share:.0%} of {seen.posts[place]:,} posts of {_last(hours)} as negative, at least "
-        f"{seen.low[place]:.0%} whatever chance did; in the four weeks before it was {before:.0%}, at most "
+        f"{seen.low[place]:.0%} beyond chance; in the four weeks before it was {before:.0%}, at most "
         f"{seen.before_high[place]:.0%}."
     )
     now, _ = _estimates(facts, seen, place, hour)

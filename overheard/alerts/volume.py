@@ -8,7 +8,7 @@ import numpy as np
 from overheard.alerts.facts import BrandFacts, Counts, Flags, Integers, Open, Verdict
 from overheard.alerts.finding import Finding
 from overheard.alerts.options import BrandOptions, Sensitivity
-from overheard.alerts.windows import CHI2_MEDIAN, DAY, Floats, Sums
+from overheard.alerts.windows import CHI2_MEDIAN, DAY, Floats, Sums, median
 
 WINDOWS: Final = (1, 6, 24)
 DAYS: Final = 28
@@ -116,7 +116,7 @@ def expect(counts: Counts, at: Integers, hours: int, opened: int | None = None) 
     days = np.arange(1, DAYS + 1) + skipped
     weekly, daily = before(7 * (skipped // 7 + np.arange(1, 5))), before(days)
     is_weekly = np.isfinite(weekly).sum(axis=1) >= LEAST_WEEKS
-    middle = np.where(is_weekly, _median(weekly), _median(daily))
+    middle = np.where(is_weekly, median(weekly), median(daily))
     spread = np.where(is_weekly, _spread(daily, 7), _spread(daily, 1))
     return middle, spread, is_weekly | (np.isfinite(daily).sum(axis=1) >= LEAST_DAYS)
 
@@ -124,13 +124,7 @@ def expect(counts: Counts, at: Integers, hours: int, opened: int | None = None) 
 def _spread(daily: Floats, lag: int) -> Floats:
     """(L, D) posts of day after day -> (L,) how much more than chance they differ from those `lag` days before."""
     ahead, behind = daily[:, :-lag], daily[:, lag:]
-    return np.maximum(_median((ahead - behind) ** 2 / np.maximum(ahead + behind, 1)) / CHI2_MEDIAN, 1.0)
-
-
-def _median(rows: Floats) -> Floats:
-    """Of each row; of one that knows nothing: 0."""
-    is_known = np.asarray(np.isfinite(rows).any(axis=1))
-    return np.asarray(np.nanmedian(np.where(is_known[:, None], rows, 0.0), axis=1))
+    return np.maximum(median((ahead - behind) ** 2 / np.maximum(ahead + behind, 1)) / CHI2_MEDIAN, 1.0)
 
 
 def _compare(counts: Counts, at: Integers, hours: int, least: int, strictness: Strictness, opened: int | None) -> Looks:

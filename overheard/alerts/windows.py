@@ -14,6 +14,7 @@ WINDOWS: Final = (1, 6, 24, 72)
 DAY: Final = 24
 BASELINE: Final = 28 * 24
 """Hours before, with which they are compared."""
+LEAST_BLOCKS: Final = 5
 CHI2_MEDIAN: Final = 0.4549
 """Of chi-squared with one degree of freedom."""
 
@@ -34,20 +35,27 @@ class Sums:
 def blocks(end: Integers, hours: int) -> Integers:
     """Starts of stretches as long as the window, in the BASELINE that ends there (exclusive): (L,) -> (L, B).
 
-    At most four a day: those of one hour are a sample.
+    At most two a day: those of short windows are a sample.
     """
-    stride = max(hours, 6)
+    stride = max(hours, 12)
     return end[:, None] - stride * np.arange(1, BASELINE // stride + 1)[None, :]
+
+
+def median(rows: Floats) -> Floats:
+    """(L, N) -> (L,) of what is known in each row (not NaN); of one that knows nothing: 0. Sorted, which is faster than
+    numpy's own for many short rows."""
+    ordered, known = np.sort(rows, axis=1), np.isfinite(rows).sum(axis=1)
+    place, last = np.arange(len(rows)), np.maximum(known - 1, 0)
+    middle: Floats = (ordered[place, last // 2] + ordered[place, (last + 1) // 2]) / 2
+    return np.where(known > 0, middle, 0.0)
 
 
 def excess(counts: Integers, expected: Floats, variance: Floats, is_there: NDArray[np.bool_]) -> Floats:
     """By how much blocks vary more than chance alone: >= 1, by the median, so that one past crisis says nothing.
 
-    All (L, B); expected, variance: by chance. Where fewer than five blocks are there: 1.
+    All (L, B); expected, variance: by chance. Where fewer than LEAST_BLOCKS are there: 1.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         squares = np.where(is_there & (variance > 0), (counts - expected) ** 2 / variance, np.nan)
-    few = np.isfinite(squares).sum(axis=1) < 5
-    squares[few] = CHI2_MEDIAN
-    found: Floats = np.maximum(np.nanmedian(squares, axis=1) / CHI2_MEDIAN, 1.0)
-    return found
+    is_known = np.isfinite(squares).sum(axis=1) >= LEAST_BLOCKS
+    return np.where(is_known, np.maximum(median(squares) / CHI2_MEDIAN, 1.0), 1.0)
