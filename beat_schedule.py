@@ -8,6 +8,7 @@ TIMETABLE: dict[str, Entry] = {
     "inspect-feeds": Entry(names.INSPECT, 10.0, "asks the platforms of the feeds that are due"),
     "aggregate": Entry(names.AGGREGATE, 3.0, "counts the hours anew to which posts or scores came"),
     "sweep": Entry(names.SWEEP, 30.0, "has posts scored whose message was lost"),
+    "watch": Entry(names.WATCH, Settings.load().watch_every_s, "looks at alert rules, opens and resolves alerts"),
     "reap-lost-jobs": Entry(names.REAP_JOBS, Settings.load().reap_every_s, "queues jobs again that fell silent"),
     "mirror-models": Entry(names.MIRROR, 300.0, "tells MLflow of trainings and models"),
     "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +24,7 @@ from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
+from overheard.store.rules import ensure_defaults
 from worker.app import app as celery
 
 RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
@@ -62,6 +64,7 @@ def _routes() -> Iterable[ModuleType]:
     """In the order of the documentation. What no import of this module need wait for is imported here."""
     from api.routes import (
         airflow,
+        alerts,
         audits,
         brands,
         changes,
@@ -72,6 +75,7 @@ def _routes() -> Iterable[ModuleType]:
         models,
         posts,
         quality,
+        rules,
         schedules,
         sentiment,
         training,
@@ -80,12 +84,15 @@ def _routes() -> Iterable[ModuleType]:
 
     heard = (brands, sentiment, changes, drift, feeds, webhooks, posts, quality, audits)
     timed = (schedules, airflow)
-    return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
+    watched = (rules, alerts)
+    return (inference, batches, jobs, labels, training, models, *heard, *watched, *timed, keys, health, metrics)
 
 
 def _services(settings: Settings) -> Services:
     migrate(settings.sql_url)
     database = Database(settings.sql_url)
+    with database.write() as session:
+        ensure_defaults(session, datetime.now(UTC))
     redis = Redis.from_url(settings.broker_url, socket_timeout=10, socket_connect_timeout=5, health_check_interval=15)
     desk = Desk(celery, database, redis, settings)
     streams = threading.BoundedSemaphore(settings.max_streams)
