@@ -8,6 +8,7 @@ TIMETABLE: dict[str, Entry] = {
     "inspect-feeds": Entry(names.INSPECT, 10.0, "asks the platforms of the feeds that are due"),
     "aggregate": Entry(names.AGGREGATE, 3.0, "counts the hours anew to which posts or scores came"),
     "sweep": Entry(names.SWEEP, 30.0, "has posts scored whose message was lost"),
+    "deliver": Entry(names.DELIVER, 10.0, "tells recipients of what is new to them"),
     "reap-lost-jobs": Entry(names.REAP_JOBS, Settings.load().reap_every_s, "queues jobs again that fell silent"),
     "mirror-models": Entry(names.MIRROR, 300.0, "tells MLflow of trainings and models"),
     "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),
@@ -16,5 +17,6 @@ TIMETABLE: dict[str, Entry] = {
     "deletions": Entry(names.HONOUR_DELETIONS, "7 3 * * *", "erases posts that their platform has deleted"),
     "purge-old-jobs": Entry(names.PURGE_JOBS, "17 3 * * *", "deletes jobs that ended long ago"),
     "accuracy-check": Entry(names.CHECK_ACCURACY, "37 3 * * *", "measures the champion on recent labels"),
+    "weekly-digest": Entry(names.DIGEST, "7 7 * * mon", "tells recipients how the week was for each brand"),
     "catch-up": Entry(names.CATCH_UP, "37 5 * * *", "starts what has cron fields and was missed"),
 }

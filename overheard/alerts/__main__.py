@@ -159,8 +159,16 @@ def _mailed(plugin: Any, message: Message) -> str:
         reply_to=tuple((plugin.names.get(address) or "", address) for address in sorted(plugin.reply_to)),
         headers=headers,
     )
-    png = chart.draw(message.chart) if message.chart else None
-    return mail.send(mail.compose(message, envelope, png), envelope)
+    return mail.send(mail.compose(message, envelope, _drawn(message)), envelope)
+
+
+def _drawn(message: Message) -> bytes | None:
+    """A mail goes out, whatever is wrong with its picture: its words are said instead."""
+    try:
+        return chart.draw(message.chart) if message.chart else None
+    except Exception:
+        logging.getLogger(__name__).exception("no chart")
+        return None
 
 
 def _tell(plugin: Any, message: Message, url: str) -> None:
