@@ -66,6 +66,8 @@ def _routes() -> Iterable[ModuleType]:
         airflow,
         audits,
         brands,
+        changes,
+        drift,
         feeds,
         labels,
         metrics,
@@ -78,7 +80,7 @@ def _routes() -> Iterable[ModuleType]:
         webhooks,
     )
 
-    heard = (brands, sentiment, audits, feeds, webhooks, posts)
+    heard = (brands, sentiment, changes, drift, audits, feeds, webhooks, posts)
     timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *timed, recipients, keys, health, metrics)
 
