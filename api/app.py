@@ -67,6 +67,7 @@ def _routes() -> Iterable[ModuleType]:
         audits,
         brands,
         changes,
+        digest,
         drift,
         feeds,
         labels,
@@ -80,7 +81,7 @@ def _routes() -> Iterable[ModuleType]:
         webhooks,
     )
 
-    heard = (brands, sentiment, changes, drift, audits, feeds, webhooks, posts)
+    heard = (brands, sentiment, changes, drift, digest, audits, feeds, webhooks, posts)
     timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *timed, recipients, keys, health, metrics)
 

@@ -20,9 +20,9 @@ from smtplib import SMTPException, SMTPResponseException
 from typing import Any, Final
 from urllib.parse import unquote
 
-from overheard.alerts import chart, mail
+from overheard.alerts import drawing, mail
 from overheard.alerts.mail import Envelope
-from overheard.alerts.message import Message
+from overheard.alerts.message import Chart, Message
 from overheard.errors import DataError, NotDelivered, OverheardError
 from overheard.reach import Reach, refusal
 from overheard.recipients import HIDDEN, parse
@@ -53,7 +53,7 @@ def _end_with(line: int) -> None:
 
 def _answer(order: dict[str, Any]) -> dict[str, str]:
     if "draw" in order:
-        return {"png": base64.b64encode(chart.draw(chart.Chart.of(order["draw"]))).decode()}
+        return {"png": base64.b64encode(drawing.draw(Chart.of(order["draw"]))).decode()}
     url = str(order.get("check") or order["url"])
     try:
         reach = Reach.of(order["hosts"])
@@ -75,7 +75,7 @@ def _checked(url: str, schemes: str, reach: Reach) -> str:
 
 
 def _plugin(url: str, schemes: str) -> Any:
-    """Of whichever kind. Raises DataError when apprise does not understand the address, or what it understands is not allowed."""
+    """Of whichever kind. Raises DataError when apprise can't read the address, or makes of it what is not allowed."""
     from apprise import Apprise, AppriseAsset
 
     parse(url, schemes)
@@ -165,7 +165,7 @@ def _mailed(plugin: Any, message: Message) -> str:
 def _drawn(message: Message) -> bytes | None:
     """A mail goes out, whatever is wrong with its picture: its words are said instead."""
     try:
-        return chart.draw(message.chart) if message.chart else None
+        return drawing.draw(message.chart) if message.chart else None
     except Exception:
         logging.getLogger(__name__).exception("no chart")
         return None

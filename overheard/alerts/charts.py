@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from overheard.alerts.chart import Bar, Chart
+from overheard.alerts.message import Bar, Chart
 from overheard.alerts.wording import interval, moment, percent
 from overheard.estimates import MIN_POSTS, Method
 from overheard.store import series, shares
@@ -31,20 +31,28 @@ def of_brand(
     hours = (until - since) / timedelta(hours=1)
     is_hourly = until - since <= LONGEST_HOURLY and whole.posts >= MIN_POSTS * hours
     step = Step.hour if is_hourly else Step.day
-    found, total = shares.read(session, brand_id, series.edges(since, until, step, UTC_ZONE))
+    times = series.edges(since, until, step, UTC_ZONE)
+    found, total = shares.read(session, brand_id, times)
+    missing = [
+        (max(gap.since, times[0]), min(gap.until, times[-1]))
+        for gap in series.gaps(session, brand_id, times[0], times[-1])
+    ]
     is_sure = any(one.estimate.method != Method.too_few for one in found)
     bars = tuple(_bar(one, is_sure=is_sure) for one in found)
     title = f"Negative posts about {name}, by the {step} (UTC)" + (
         ", with 95 % intervals" if is_sure else ", as the model reads them: too few for an interval"
     )
-    return Chart(title, _alt(name, bars, total, marked), bars, marked.isoformat() if marked else "")
+    gaps = tuple((begin.isoformat(), end.isoformat()) for begin, end in missing)
+    alt = _alt(name, bars, total, marked) + (" Not everything was heard: gaps are shaded." if gaps else "")
+    return Chart(title, alt, bars, gaps, marked.isoformat() if marked else "")
 
 
 def _bar(one: Estimated, *, is_sure: bool) -> Bar:
     point, share = one.point, one.estimate.shares[0]
-    shown = share.point if is_sure else point.means and point.means["negative"]
+    read = point.means["negative"] if point.means else None
+    shown = share.point if is_sure else read
     times = (point.since.isoformat(), point.until.isoformat())
-    return Bar(*times, point.posts, shown, share.low, share.high, point.is_complete)
+    return Bar(*times, point.posts, shown, share.low, share.high)
 
 
 def _alt(name: str, bars: Sequence[Bar], total: Estimated, marked: datetime | None) -> str:
@@ -58,6 +66,4 @@ def _alt(name: str, bars: Sequence[Bar], total: Estimated, marked: datetime | No
         said += f" Highest {moment(datetime.fromisoformat(highest.since))}: {percent(highest.share or 0)}."
     if marked:
         said += f" A line marks {moment(marked)}."
-    if missing := sum(not bar.is_complete for bar in bars):
-        said += f" {missing} of {len(bars)} steps are shaded: not everything was heard then."
     return said

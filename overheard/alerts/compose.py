@@ -13,9 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overheard.alerts import charts
-from overheard.alerts.chart import Chart
 from overheard.alerts.finding import Finding
-from overheard.alerts.message import Message
+from overheard.alerts.message import Chart, Message
 from overheard.alerts.wording import MAX_EXAMPLE_CHARS, cut, harmless, moment, span, subject
 from overheard.store.tables.alerting import Incident, Notice, Recipient, Rule
 from overheard.store.tables.heard import Brand, Post
@@ -53,9 +52,9 @@ def compose(session: Session, house: House, notice: Notice, now: datetime) -> Me
     """Posts are looked up now: one that was erased since is not told."""
     recipient = session.get_one(Recipient, notice.recipient_id)
     if notice.kind == "digest":
-        from overheard.alerts import digest
+        from overheard.alerts import digest  # it is made with what is here
 
-        return digest.message(session, house, notice, recipient)
+        return digest.message(session, house, notice.body or {}, message_id(house, notice), recipient.name)
     if notice.incident_id is None:
         return _test(house, notice, recipient)
     return _alert(session, house, notice, recipient, now)
@@ -78,11 +77,11 @@ def render(template: str, **told: Any) -> str:
 @cache
 def _templates() -> "Environment":
     """HTML escapes all that is put into it; undefined names are errors."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     templates = Environment(
         loader=PackageLoader("overheard.alerts"),
-        autoescape=lambda name: bool(name and name.endswith(".html")),
+        autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

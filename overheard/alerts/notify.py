@@ -42,7 +42,7 @@ class Delivery:
     def run(self) -> int:
         """Tell all who have something due. Returns how many notices got there.
 
-        One recipient that hangs holds up no other: it is its own turn, and the next tick passes over whom somebody is at.
+        One recipient that hangs holds up no other: each has its own turn, and the next tick passes over who has.
         """
         with self._database.read() as session:
             due = outbox.due(session, datetime.now(UTC))

@@ -15,8 +15,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any, Final
 
-from overheard.alerts.chart import Chart
-from overheard.alerts.message import Message
+from overheard.alerts.message import Chart, Message
 from overheard.errors import DataError, NotDelivered, SettingsError
 from overheard.settings import Settings
 

@@ -7,6 +7,10 @@ from typing import Final
 MAX_SUBJECT_CHARS: Final = 150
 MAX_EXAMPLE_CHARS: Final = 280
 PREFIX: Final = "[Overheard]"
+_QUOTES: Final = {
+    ord("<"): "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+    ord(">"): "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+}
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -23,7 +27,7 @@ def cut(text: str, most: int) -> str:
 
 def harmless(text: str) -> str:
     """For chats: nobody is called by name, and no link hides behind other words."""
-    return text.replace("@", "@\u200b").replace("<", "‹").replace(">", "›").replace("](", "] (")
+    return text.replace("@", "@\u200b").translate(_QUOTES).replace("](", "] (")
 
 
 def moment(at: datetime) -> str:
@@ -55,7 +59,7 @@ def interval(low: float, high: float) -> str:
 
 def points(change: float) -> str:
     """A difference of shares, in percentage points: `+4.2 points`."""
-    return f"{100 * change:+.1f} points".replace("-", "−")
+    return f"{100 * change:+.1f} points".replace("-", "\N{MINUS SIGN}")
 
 
 def listed(words: Sequence[str]) -> str:

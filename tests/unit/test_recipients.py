@@ -115,7 +115,7 @@ def test_a_name_that_leads_inside_is_refused_although_it_looks_public(monkeypatc
     for host in ("evil.example", "half.example"):
         with pytest.raises(DataError, match="OVERHEARD_NOTIFY_HOSTS"):
             Reach().check(host)
-    with pytest.raises(DataError, match="'nowhere.example' has no address"):
+    with pytest.raises(DataError, match=r"'nowhere\.example' has no address"):
         Reach().check("nowhere.example")
     Reach().check("fine.example")
 

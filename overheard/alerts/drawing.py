@@ -1,14 +1,14 @@
-"""The chart of a notice: how the share of negative posts and their number went, with gaps left as gaps."""
+"""A notice's chart, drawn: how the share of negative posts and their number went, with gaps left as gaps."""
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, TypeAlias
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from overheard.alerts.message import Bar, Chart
 
+Axes: TypeAlias = Any
+"""Of matplotlib, whose types know numbers alone: it draws times as well."""
 WIDTH_IN, HEIGHT_IN, DPI = 6.0, 2.8, 160
 INK, MUTED, NEGATIVE, VOLUME, MISSING = "#1d2939", "#667085", "#b42318", "#cbd5e1", "#f2f4f7"
 RELATIVE_HEIGHTS: Final = (2.4, 1.0)
@@ -17,40 +17,6 @@ ZERO_FORMATS: Final = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
 """Of a tick by what it counts (years, months, days, hours, …), and of the first of them."""
 FEW: Final = 40
 """So few points are drawn as points, too."""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What was heard from `since` to `until`, for JSON. share: of negative posts, of 1; None without a scored post.
-
-    low, high: its 95 % interval; None where there is none. is_complete: no feed has a gap in it.
-    """
-
-    since: str
-    until: str
-    posts: int
-    share: float | None = None
-    low: float | None = None
-    high: float | None = None
-    is_complete: bool = True
-
-
-@dataclass(frozen=True)
-class Chart:
-    """bars: in order, side by side. marked: since when what the notice is about is so; empty: nothing is marked.
-
-    title: above it. alt: the same in words, for who can't see it.
-    """
-
-    title: str
-    alt: str
-    bars: tuple[Bar, ...]
-    marked: str = ""
-
-    @classmethod
-    def of(cls, told: dict[str, Any]) -> Self:
-        """What `asdict` gave."""
-        return replace(cls(**told), bars=tuple(Bar(**bar) for bar in told["bars"]))
 
 
 def draw(chart: Chart) -> bytes:
@@ -66,8 +32,10 @@ def draw(chart: Chart) -> bytes:
         for axes in (share, volume):
             axes.spines[["top", "right", "left"]].set_visible(False)
             axes.tick_params(colors=MUTED, length=0)
-            for since, until in _gaps(chart.bars):
-                axes.axvspan(since, until, facecolor=MISSING, hatch="///", edgecolor=VOLUME, linewidth=0, zorder=0)
+            for since, until in chart.gaps:
+                axes.axvspan(
+                    _at(since), _at(until), facecolor=MISSING, hatch="///", edgecolor=VOLUME, linewidth=0, zorder=0
+                )
             if chart.marked:
                 axes.axvline(_at(chart.marked), color=INK, linewidth=0.8, linestyle=(0, (3, 3)))
         _draw_shares(share, chart.bars)
@@ -77,7 +45,7 @@ def draw(chart: Chart) -> bytes:
     return drawn.getvalue()
 
 
-def _draw_shares(axes: "Axes", bars: Sequence[Bar]) -> None:
+def _draw_shares(axes: Axes, bars: Sequence[Bar]) -> None:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     dots = {"marker": "o", "markersize": 2.5} if len(bars) < FEW else {}
@@ -99,7 +67,7 @@ def _dot(run: Sequence[Bar]) -> dict[str, Any]:
     return {"marker": "o", "markersize": 2.5} if len(run) == 1 else {}
 
 
-def _draw_volume(axes: "Axes", bars: Sequence[Bar]) -> None:
+def _draw_volume(axes: Axes, bars: Sequence[Bar]) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.ticker import MaxNLocator
 
@@ -133,14 +101,3 @@ def _runs(bars: Sequence[Bar]) -> Iterator[list[Bar]]:
             run = []
     if run:
         yield run
-
-
-def _gaps(bars: Sequence[Bar]) -> Iterator[tuple[datetime, datetime]]:
-    """Stretches of which not everything is known."""
-    begun: Bar | None = None
-    for bar, after in zip(bars, [*bars[1:], None], strict=True):
-        if not bar.is_complete:
-            begun = begun or bar
-            if after is None or after.is_complete:
-                yield _at(begun.since), _at(bar.until)
-                begun = None
