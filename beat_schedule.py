@@ -9,6 +9,7 @@ TIMETABLE: dict[str, Entry] = {
     "aggregate": Entry(names.AGGREGATE, 3.0, "counts the hours anew to which posts or scores came"),
     "sweep": Entry(names.SWEEP, 30.0, "has posts scored whose message was lost"),
     "watch": Entry(names.WATCH, Settings.load().watch_every_s, "looks at alert rules, opens and resolves alerts"),
+    "deliver": Entry(names.DELIVER, 10.0, "tells recipients of what is new to them"),
     "reap-lost-jobs": Entry(names.REAP_JOBS, Settings.load().reap_every_s, "queues jobs again that fell silent"),
     "mirror-models": Entry(names.MIRROR, 300.0, "tells MLflow of trainings and models"),
     "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),
@@ -21,5 +22,6 @@ TIMETABLE: dict[str, Entry] = {
     "purge-old-jobs": Entry(names.PURGE_JOBS, "17 3 * * *", "deletes jobs that ended long ago"),
     "accuracy-check": Entry(names.CHECK_ACCURACY, "37 3 * * *", "measures the champion on recent labels"),
     "measure-drift": Entry(names.MEASURE_DRIFT, "57 3 * * *", "holds each brand's week against what the model knows"),
+    "weekly-digest": Entry(names.DIGEST, "7 7 * * mon", "tells recipients how the week was for each brand"),
     "catch-up": Entry(names.CATCH_UP, "37 5 * * *", "starts what has cron fields and was missed"),
 }

@@ -18,6 +18,7 @@ from api.metrics import watch
 from api.routes import batches, health, inference, jobs, keys
 from api.services import Services
 from overheard import __version__
+from overheard.errors import DataError, SettingsError
 from overheard.limits import MAX_BODY_BYTES
 from overheard.privacy import Privacy
 from overheard.secret import ensure_secret
@@ -68,6 +69,7 @@ def _routes() -> Iterable[ModuleType]:
         audits,
         brands,
         changes,
+        digest,
         drift,
         feeds,
         labels,
@@ -75,6 +77,7 @@ def _routes() -> Iterable[ModuleType]:
         models,
         posts,
         quality,
+        recipients,
         rules,
         schedules,
         sentiment,
@@ -82,9 +85,9 @@ def _routes() -> Iterable[ModuleType]:
         webhooks,
     )
 
-    heard = (brands, sentiment, changes, drift, feeds, webhooks, posts, quality, audits)
+    heard = (brands, sentiment, changes, quality, drift, digest, audits, feeds, webhooks, posts)
+    watched = (rules, alerts, recipients)
     timed = (schedules, airflow)
-    watched = (rules, alerts)
     return (inference, batches, jobs, labels, training, models, *heard, *watched, *timed, keys, health, metrics)
 
 
@@ -95,9 +98,25 @@ def _services(settings: Settings) -> Services:
         ensure_defaults(session, datetime.now(UTC))
     redis = Redis.from_url(settings.broker_url, socket_timeout=10, socket_connect_timeout=5, health_check_interval=15)
     desk = Desk(celery, database, redis, settings)
+    _ensure_default_recipient(database, settings)
     streams = threading.BoundedSemaphore(settings.max_streams)
     privacy = Privacy(ensure_secret(settings), settings.keep_authors)
     return Services(settings, ensure_api_key(settings), database, redis, desk, streams, privacy)
+
+
+def _ensure_default_recipient(database: Database, settings: Settings) -> None:
+    """The one that a setting names. Raises SettingsError for one that can't be used; where it leads, sending checks."""
+    if settings.notify_url is None:
+        return
+    from overheard.recipients import parse, seal_of
+    from overheard.store import recipients
+
+    try:
+        target = parse(settings.notify_url.get_secret_value(), settings.notify_schemes)
+    except DataError as error:
+        raise SettingsError(f"OVERHEARD_NOTIFY_URL: {error}") from None
+    with database.write() as session:
+        recipients.ensure_default(session, seal_of(settings), target, datetime.now(UTC))
 
 
 def _require_json() -> None:

@@ -5,6 +5,7 @@ OverheardError
 ├── DataError             a file or data set can't be used
 ├── BundleError           a model bundle is missing, damaged or of another kind
 ├── PublishFailed         a model did not get to the Hub
+├── NotDelivered          a notice did not get to its recipient
 ├── NotFound              a row that a caller named does not exist
 ├── NotSigned             a push whose signature is missing, wrong or old
 ├── Conflict              what was asked for contradicts the present state
@@ -51,6 +52,10 @@ class PublishFailed(OverheardError):
     def __init__(self, repository: str, reason: str, *, can_retry: bool) -> None:
         super().__init__(f"publishing to {repository} failed: {reason}")
         self.repository, self.reason, self.can_retry = repository, reason, can_retry
+
+
+class NotDelivered(OverheardError):
+    """Raised when a notice did not get to its recipient; the message says why and holds no secret of the recipient."""
 
 
 class NotFound(OverheardError):

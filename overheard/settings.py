@@ -120,6 +120,20 @@ class Settings(BaseSettings):
         description="A fall of accuracy or macro-recall by more, against the last ones' best, is told.",
     )
     retrain_on_fall: bool = Field(False, description="Start a training when accuracy has fallen and there are labels.")
+    notify_url: SecretStr | None = Field(
+        None, description="Who is told of alerts and digests, as apprise writes it: the recipient `default`."
+    )
+    notify_schemes: str = Field(
+        "mailto,mailtos,slack,workflow,workflows,discord,mmost,mmosts,tgram,ntfy,ntfys,json,jsons",
+        pattern=r"^[a-z0-9]+(,[a-z0-9]+)*$",
+        description="Ways that recipients may be told in.",
+    )
+    notify_hosts: str = Field(
+        "", description="Hosts, addresses and networks inside of your own network that notices may go to."
+    )
+    public_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="Where people reach the dashboard: links in notices lead there."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("home")

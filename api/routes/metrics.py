@@ -14,7 +14,7 @@ from api.services import Services, services
 from api.workers import Heartbeat
 from overheard.alerts.rules import KINDS
 from overheard.budget import BUDGETED, Forecast, budget_of, forecast
-from overheard.store import incidents, inspections, jobs, unscored, watches
+from overheard.store import incidents, inspections, jobs, outbox, unscored, watches
 from overheard.store.keys import Role
 from worker import names
 
@@ -55,6 +55,7 @@ class _Shared:
         yield from _of_workers(self._house.desk.crew.living())
         yield from self._of_listening()
         yield from self._of_alerts()
+        yield self._of_notices()
         redelivered = int(redis.get(names.REDELIVERIES) or 0)
         yield CounterMetricFamily(
             "overheard_redeliveries", "Messages whose first worker never acknowledged them", value=redelivered
@@ -89,6 +90,17 @@ class _Shared:
         )
         budgets = {source: budget_of(source, settings) for source in BUDGETED}
         yield from _of_reads({s: forecast(budget, spent[s], now) for s, budget in budgets.items() if budget})
+
+    def _of_notices(self) -> Metric:
+        unsent = GaugeMetricFamily(
+            "overheard_notices",
+            "Notices that did not get to their recipients, by what becomes of them",
+            labels=["state"],
+        )
+        with self._house.database.read() as session:
+            for state, count in outbox.counts(session).items():
+                unsent.add_metric([state], count)
+        return unsent
 
 
 def _of_reads(forecasts: dict[str, Forecast]) -> Iterator[Metric]:

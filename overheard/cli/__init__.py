@@ -7,12 +7,14 @@ import typer
 from overheard.cli.alerts import app as alerts
 from overheard.cli.audits import app as audits
 from overheard.cli.brands import app as brands
+from overheard.cli.digest import digest
 from overheard.cli.doctor import doctor
 from overheard.cli.evaluate import evaluate
 from overheard.cli.feeds import app as feeds
 from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
+from overheard.cli.recipients import app as recipients
 from overheard.cli.replay import replay
 from overheard.cli.rules import app as rules
 from overheard.cli.schedules import app as schedules
@@ -29,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="What people say about a brand, how sure that is, and a model that learns from every correction.",
 )
-for command in (up, down, doctor, score, evaluate, train, export, replay, sentiment):
+for command in (up, down, doctor, score, evaluate, train, export, replay, digest, sentiment):
     app.command()(command)
 app.add_typer(audits, name="audits")
 app.add_typer(brands, name="brands")
@@ -38,6 +40,7 @@ app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
 app.add_typer(rules, name="rules")
 app.add_typer(alerts, name="alerts")
+app.add_typer(recipients, name="recipients")
 app.add_typer(schedules, name="schedules")
 
 
