@@ -12,6 +12,8 @@ TIMETABLE: dict[str, Entry] = {
     "mirror-models": Entry(names.MIRROR, 300.0, "tells MLflow of trainings and models"),
     "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),
     "weekly-retrain": Entry(names.RETRAIN, "7 2 * * sun", "trains, when there are new labels"),
+    "draw-audits": Entry(names.DRAW_AUDITS, "17 5 * * mon", "draws posts of each brand for people to check"),
+    "estimate-quality": Entry(names.ESTIMATE_QUALITY, "27 5 * * *", "estimates how right the model is, without labels"),
     "retention": Entry(names.PURGE_POSTS, "47 2 * * *", "deletes posts that are kept long enough"),
     "deletions": Entry(names.HONOUR_DELETIONS, "7 3 * * *", "erases posts that their platform has deleted"),
     "purge-old-jobs": Entry(names.PURGE_JOBS, "17 3 * * *", "deletes jobs that ended long ago"),

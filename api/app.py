@@ -68,6 +68,7 @@ def _routes() -> Iterable[ModuleType]:
     """In the order of the documentation. What no import of this module need wait for is imported here."""
     from api.routes import (
         airflow,
+        audits,
         brands,
         feeds,
         labels,
@@ -80,7 +81,7 @@ def _routes() -> Iterable[ModuleType]:
         webhooks,
     )
 
-    heard = (brands, sentiment, feeds, webhooks, posts)
+    heard = (brands, sentiment, audits, feeds, webhooks, posts)
     timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
 

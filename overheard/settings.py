@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     bluesky_url: str = Field("https://bsky.social", description="Bluesky server of the account.")
     bluesky_handle: str | None = Field(None, description="Account that searches Bluesky.")
     bluesky_password: SecretStr | None = Field(None, description="An app password of that account.")
+    audits_per_week: int = Field(
+        50, ge=0, le=1000, description="Posts per brand that people are asked to check each week; 0: none."
+    )
     hf_repo: str | None = Field(
         None, pattern=r"^\w[\w.-]*/\w[\w.-]*$", description="Hub repository that promoted models are published to."
     )

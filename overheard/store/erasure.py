@@ -1,6 +1,6 @@
 """Erasure on request: a post, or all that somebody wrote, with scores and labels, and the models that learned of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,6 +14,7 @@ from overheard.scoring.text import key
 from overheard.store import models, posts
 from overheard.store.database import Database
 from overheard.store.dialect import inserting
+from overheard.store.tables.audits import Audit
 from overheard.store.tables.heard import Forgotten, Post
 from overheard.store.tables.learning import Label
 
@@ -67,4 +68,12 @@ def _some(database: Database, find: Callable[[Session], Sequence[Post]], privacy
         hashes = [{"hash": privacy.post(post.source, post.external_id), "at": now} for post in found]
         session.execute(inserting(session, Forgotten).on_conflict_do_nothing(), hashes)
         seen = tuple(models.taught(session, keys))
-        return Erased(posts.remove(session, [post.id for post in found]), labels, seen)
+        ids = [post.id for post in found]
+        _forget_audits(session, ids, keys)
+        return Erased(posts.remove(session, ids), labels, seen)
+
+
+def _forget_audits(session: Session, post_ids: Sequence[int], keys: Collection[str]) -> None:
+    """Those of these posts, and of posts with the same text that are no longer kept: a key could be guessed from it."""
+    is_orphan = Audit.post_id.is_(None) & Audit.text_key.in_(keys)
+    session.execute(delete(Audit).where(Audit.post_id.in_(post_ids) | is_orphan))

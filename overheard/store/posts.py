@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from overheard.collectors.base import Post as Heard
 from overheard.privacy import Privacy, masked
-from overheard.scoring.text import whole
+from overheard.scoring.text import key, whole
 from overheard.store import hours, unscored
 from overheard.store.dialect import inserting, sliced
+from overheard.store.tables.audits import Audit
 from overheard.store.tables.heard import Forgotten, Mention, Post, Score
 
 MAX_TEXT_CHARS: Final = 100_000
@@ -185,6 +186,8 @@ def _edit(session: Session, known: _Known, post: Heard) -> bool:
         return False
     session.execute(update(Post).where(Post.id == known.id).values(text=post.text, details=details))
     session.execute(delete(Score).where(Score.post_id == known.id))
+    was_drawn = update(Audit).where(Audit.post_id == known.id)  # what people said of the old text no longer counts
+    session.execute(was_drawn.values(text_key=key(post.text), unclear_at=None))
     return True
 
 

@@ -10,15 +10,18 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
 import overheard.store.database as store
+from overheard.aggregates import Moments
 from overheard.errors import Conflict, NotFound, StackError
 from overheard.store import jobs, keys, parts
 from overheard.store.database import Database, migrate
 from overheard.store.keys import Role
 from overheard.store.parts import Answer
+from overheard.store.tables.counts import DirtyHour, Hour
 from overheard.store.tables.everything import Table
+from overheard.store.tables.heard import Brand, Mention, Post
 from overheard.store.tables.work import Job, Part
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -277,6 +280,27 @@ def test_migrations_lead_up_to_the_tables_and_down_to_nothing(empty_url: str) ->
         command.downgrade(config, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
+
+
+def test_hours_of_an_older_format_are_counted_anew_where_all_their_posts_are_kept(empty_url: str) -> None:
+    migrate(empty_url, "0004")
+    database = Database(empty_url)
+    whole, purged = NOW, NOW - timedelta(days=40)
+    with database.write() as session:
+        session.add(Brand(id=1, name="Zephyr", name_key="zephyr", spec={}, created_at=NOW, updated_at=NOW))
+        for number, at in enumerate((whole, whole + timedelta(minutes=59), purged), start=1):
+            post = {"source": "x", "external_id": str(number), "text": "The Zephyr boils", "details": {}}
+            session.add(Post(id=number, posted_at=at, heard_at=at, **post))
+            session.flush()
+            session.add(Mention(brand_id=1, posted_at=at, post_id=number, source="x"))
+        for at in (whole, purged):
+            session.add(Hour(brand_id=1, hour=at, source="x", model="m1", posts=2, moments=b"of an older format"))
+    migrate(empty_url)
+    with database.read() as session:
+        assert list(session.scalars(select(DirtyHour.hour))) == [whole]
+        kept = Moments.unpack(list(session.scalars(select(Hour.moments))))
+    assert kept.sum().posts == 0
+    database.engine.dispose()
 
 
 def test_migrating_at_once_from_many_places_works(empty_url: str) -> None:

@@ -1,1 +1,15 @@
 """Audits: samples are drawn, and the model is judged without labels."""
+
+from datetime import datetime
+
+from overheard.store import draws
+from worker import context, names
+from worker.app import app
+from worker.slots import Outcome, once_a_slot
+
+
+@app.task(name=names.DRAW_AUDITS, bind=True)
+@once_a_slot
+def draw_audits(due_at: datetime) -> Outcome:
+    house = context.get()
+    return draws.draw_due(house.database, house.settings.audits_per_week, due_at)

@@ -1,4 +1,4 @@
-"""audits, accuracy without labels, drift, alerts and who is told"""
+"""audits, accuracy without labels, drift, alerts and who is told; hours are counted anew, in cells"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,24 @@ revision = "0005"
 down_revision = "0004"
 
 COUNTED = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+HOUR_OF = {
+    "sqlite": "CAST(strftime('%s', posted_at) AS INTEGER) / 3600",
+    "postgresql": "CAST(floor(extract(epoch FROM posted_at) / 3600) AS INTEGER)",
+}
+MARK_HOURS = """
+INSERT INTO dirty_hours (brand_id, hour, source, marks)
+SELECT kept.brand_id, kept.hour, kept.source, 1
+FROM (
+    SELECT brand_id, {hour} AS hour, source, count(*) AS posts FROM mentions GROUP BY brand_id, {hour}, source
+) AS kept
+JOIN (
+    SELECT brand_id, hour, source, sum(posts) AS posts FROM hours GROUP BY brand_id, hour, source
+) AS counted ON counted.brand_id = kept.brand_id AND counted.hour = kept.hour AND counted.source = kept.source
+WHERE kept.posts >= counted.posts
+ON CONFLICT DO NOTHING
+"""
+"""Not the hours that posts were purged from: counting these anew would forget them."""
 
 
 def upgrade() -> None:
@@ -160,6 +178,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("sent_at IS NULL AND failed_at IS NULL"),
     )
     op.create_index("ix_notices_incident", "notices", ["incident_id"], unique=False)
+    op.execute(MARK_HOURS.format(hour=HOUR_OF[op.get_bind().dialect.name]))
 
 
 def downgrade() -> None:

@@ -1,0 +1,109 @@
+"""Shares from a stratified sample of labelled posts, made surer by what a model says of all posts.
+
+Prediction-powered inference: Angelopoulos et al., Science 382 (2023); tuned for power: Angelopoulos, Duchi & Zrnic,
+PPI++ (2023). In surveys it has long been known as the difference estimator: Cochran, Sampling techniques (1977).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overheard.aggregates import Floats
+from overheard.intervals import quantile
+
+_DOUBT: Final = 4.0
+"""Audits' worth of doubt, about the square of the normal quantile: so many say that the model is of no help, and that a
+class is neither rare nor common. Without it ten audits that lack a class would make its share seem known."""
+
+
+@dataclass(frozen=True)
+class Audits:
+    """A stratified random sample of posts with people's labels, possibly of one part (a day, a source) of the strata.
+
+    probabilities (n, 3) by the model that read these posts; labels (n,) of 0, 1, 2; strata (n,): each post's place in
+    `sizes`. sizes (H,): posts of each stratum. answered (H,): how many of a stratum were drawn at random and labelled,
+    whether they are of the part or not; posts of which nobody could tell are taken as not drawn.
+    """
+
+    probabilities: Floats
+    labels: NDArray[np.int64]
+    strata: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    answered: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Powered:
+    """points (3,) sum to 1 but may lie a little outside [0, 1]. worth (3,): as sure as so many posts drawn at random.
+    z: the quantile for these. net: correlation of the negative and the positive share. power: how far the model was
+    trusted, 0 to 1."""
+
+    points: Floats
+    worth: Floats
+    z: float
+    correlation: float
+    power: float
+
+
+def powered(audits: Audits, predicted: Floats, means: Floats) -> Powered:
+    """predicted (n, 3): what is predicted of the audited posts; means (3,): of all posts. Needs two audits or more."""
+    strata, sizes, answered = _collapsed(audits)
+    weights = (sizes / answered)[strata]
+    truth = np.eye(3)[audits.labels]
+    both = np.concatenate([truth, predicted], axis=1)
+    middle = weights @ both / weights.sum()
+    spread = _covariance((both - middle) * (weights / weights.sum())[:, None], strata, sizes, answered)
+    of_truth, of_both, of_predicted = spread[:3, :3], spread[:3, 3:], spread[3:, 3:]
+    power = float(np.clip(np.trace(of_both) / max(np.trace(of_predicted), 1e-12), 0.0, 1.0))
+    errors = of_truth - power * (of_both + of_both.T) + power**2 * of_predicted
+    points = middle[:3] + power * (means - middle[3:])
+    scale = np.sqrt(errors[0, 0] * errors[2, 2])
+    return Powered(
+        points=points,
+        worth=_worth(middle[:3], np.diag(of_truth), np.diag(errors), len(audits)),
+        z=quantile(len(audits) - len(sizes) - 1),
+        correlation=float(errors[0, 2] / scale) if scale > 0 else 0.0,
+        power=power,
+    )
+
+
+def _collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Strata with fewer than two answers tell no variance: they are put together, with the largest if need be."""
+    sizes, answered = audits.sizes.astype(np.float64), audits.answered.astype(np.float64)
+    order = np.argsort(answered, kind="stable")
+    small = answered < 2
+    while small.any() and answered[small].sum() < 2 and not small.all():
+        small[order[int(small.sum())]] = True
+    place = np.where(small, 0, np.cumsum(~small) - (0 if small.any() else 1))
+    together = [np.bincount(place, weights).astype(np.float64) for weights in (sizes, answered)]
+    return place[audits.strata], together[0], together[1]
+
+
+def _covariance(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
+    """Of the sum of the parts (n, k) of a total, as another sample of the same design would give it: (k, k).
+
+    Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted survey sampling
+    (1992), 5.8.
+    """
+    found = np.zeros((parts.shape[1], parts.shape[1]))
+    for stratum, (size, count) in enumerate(zip(sizes, answered, strict=True)):
+        own = parts[strata == stratum]
+        total = own.sum(axis=0)
+        left = max(0.0, 1 - count / size)
+        found += left * count / (count - 1) * (own.T @ own - np.outer(total, total) / count)
+    return found
+
+
+def _worth(shares: Floats, of_truth: Floats, of_errors: Floats, count: int) -> Floats:
+    """How many posts drawn at random would be as sure: what the design gives, times what the model saves."""
+    design = of_truth.sum() / max(float((shares * (1 - shares)).sum()), 1e-12)
+    calm = (shares * count + _DOUBT / 2) / (count + _DOUBT)
+    doubt = _DOUBT * calm * (1 - calm) * max(design, 1e-12)
+    saved = (count * of_errors + doubt) / (count * of_truth + doubt)
+    found: Floats = 1 / np.maximum(design * saved, 1e-12)
+    return found
