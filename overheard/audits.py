@@ -1,5 +1,6 @@
 """Which posts people are asked to check: a stratified random sample, the larger where the model is the less sure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +37,7 @@ class Sample:
     table: tuple[Stratum, ...]
 
 
-def sample(probabilities: Floats, count: int, seed: int) -> Sample:
+def sample(probabilities: Floats, count: int, seed: int | Sequence[int]) -> Sample:
     """`count` posts out of those with these probabilities (n, 3); all where there are no more.
 
     The same call gives the same sample.

@@ -18,6 +18,7 @@ from overheard.store.audits import Question
 from overheard.store.draws import Listed
 from overheard.store.hours import start
 from overheard.store.keys import Role
+from overheard.store.tables.audits import Draw
 
 MOST = 1000
 
@@ -89,9 +90,9 @@ class DrawView(BaseModel):
     drawn_at: datetime
 
     @classmethod
-    def of(cls, drawn: draws.Draw, **more: int) -> Self:
+    def of(cls, made: Draw, **more: int) -> Self:
         shown = ("id", "brand_id", "since", "until", "strata", "drawn_at")
-        return cls.model_validate({**{name: getattr(drawn, name) for name in shown}, **more})
+        return cls.model_validate({**{name: getattr(made, name) for name in shown}, **more})
 
 
 class DrawProgress(DrawView):

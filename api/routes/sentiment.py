@@ -1,20 +1,28 @@
 """How a brand is spoken of over time: `/brands/{id}/sentiment`."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from flask import Response, jsonify
+from flask import Response
 from flask_openapi import APIBlueprint
 from pydantic import AwareDatetime, BaseModel, Field, field_validator
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import UnprocessableEntity
 
 from api.auth import requires
 from api.routes.brands import BrandPath
 from api.schemas import SECURED, Problem
 from api.services import services
-from overheard.store import brands, series
+from overheard import estimates
+from overheard.estimates import Method, Share
+from overheard.scoring.bundle import LABELS
+from overheard.store import brands, series, shares
 from overheard.store.keys import Role
-from overheard.store.series import Point, Step
+from overheard.store.series import Step
+from overheard.store.shares import Estimated
 
 DEFAULT_SPAN = timedelta(days=30)
 
@@ -34,6 +42,7 @@ class SentimentQuery(BaseModel):
     step: Step = Step.day
     tz: str = Field("UTC", description="IANA time zone in which days begin, like Europe/Berlin")
     source: str | None = Field(None, max_length=32, description="Of one source only")
+    compare: Literal["previous"] | None = Field(None, description="Tell the change against the period before")
 
     @field_validator("tz")
     @classmethod
@@ -55,6 +64,20 @@ class Means(BaseModel):
     positive: float
 
 
+class ShareView(BaseModel):
+    """With its 95 % interval; null where none would be valid."""
+
+    point: float | None
+    low: float | None
+    high: float | None
+
+
+class Shares(BaseModel):
+    negative: ShareView
+    neutral: ShareView
+    positive: ShareView
+
+
 class PointView(BaseModel):
     since: datetime
     until: datetime
@@ -63,11 +86,28 @@ class PointView(BaseModel):
     reach: int = Field(description="How often these posts were reposted")
     called: Counts = Field(description="Posts by the most probable class")
     means: Means | None = Field(description="Of the probabilities; null without a scored post")
+    shares: Shares = Field(description="What the shares are believed to be; they sum to 1")
+    net: ShareView = Field(description="Positive less negative")
+    n: int = Field(description="Posts that the shares are of")
+    method: Method = Field(
+        description="audited: people read a sample of these posts; nearby: of the brand's posts of the weeks around; "
+        "corrected: nobody did, see how sure that is; too_few: too few posts"
+    )
+    audits: int = Field(description="People's labels that the shares rest on")
+    versions: dict[str, int] = Field(description="How many posts which model version has read last")
     is_complete: bool = Field(description="false: a feed did not hear everything then, so silence need not be calm")
 
-    @classmethod
-    def of(cls, point: Point) -> "PointView":
-        return cls.model_validate({name: getattr(point, name) for name in cls.model_fields})
+
+class GapView(BaseModel):
+    source: str
+    since: datetime
+    until: datetime
+    reason: str
+
+
+class ChangeView(BaseModel):
+    before: PointView = Field(description="The period before, of the same length")
+    shares: Shares = Field(description="How much the shares have changed since, as differences of shares of 1")
 
 
 class Series(BaseModel):
@@ -75,6 +115,9 @@ class Series(BaseModel):
     step: Step
     tz: str
     points: list[PointView]
+    total: PointView = Field(description="The whole period, from the first point to the last")
+    change: ChangeView | None = Field(description="Against the period before; null unless it was asked for")
+    gaps: list[GapView] = Field(description="Stretches of time of which a feed does not know everything")
 
 
 @blueprint.get("/<brand_id>/sentiment", summary="Posts and sentiment over time", responses={200: Series})
@@ -86,10 +129,36 @@ def sentiment(path: BrandPath, query: SentimentQuery) -> Response:
         raise UnprocessableEntity("since: must be before until")
     try:
         times = series.edges(since.astimezone(UTC), until.astimezone(UTC), query.step, ZoneInfo(query.tz))
+        before = [times[0] - (times[-1] - times[0]), times[0]] if query.compare else []
     except (ValueError, OverflowError) as error:
         raise UnprocessableEntity(f"since: {error}") from None
     with services().database.read() as session:
         brands.get(session, path.brand_id)
-        points = series.read(session, path.brand_id, times, query.source)
-    found = Series(brand_id=path.brand_id, step=query.step, tz=query.tz, points=[PointView.of(one) for one in points])
-    return jsonify(found.model_dump(mode="json"))
+        points, total = shares.read(session, path.brand_id, times, query.source)
+        change = _change(session, path.brand_id, before, query.source, total) if before else None
+        gaps = series.gaps(session, path.brand_id, times[0], times[-1], query.source)
+    told = {"brand_id": path.brand_id, "step": query.step, "tz": query.tz, "change": change}
+    told |= {"points": [_point(one) for one in points], "total": _point(total), "gaps": [asdict(gap) for gap in gaps]}
+    return Response(Series.model_validate(told).model_dump_json(), content_type="application/json")
+
+
+def _change(
+    session: Session, brand_id: int, times: Sequence[datetime], source: str | None, now: Estimated
+) -> dict[str, Any]:
+    _, before = shares.read(session, brand_id, times, source)
+    return {"before": _point(before), "shares": _shares(estimates.change(before.estimate, now.estimate))}
+
+
+def _point(one: Estimated) -> dict[str, Any]:
+    counted = ("since", "until", "posts", "scored", "reach", "called", "means", "versions", "is_complete")
+    told = {name: getattr(one.point, name) for name in counted}
+    estimated = {"n": one.estimate.posts, "method": one.estimate.method, "audits": one.estimate.audits}
+    return {**told, **estimated, "shares": _shares(one.estimate.shares), "net": _share(one.estimate.net)}
+
+
+def _shares(shares: Sequence[Share]) -> dict[str, Any]:
+    return dict(zip(LABELS, map(_share, shares), strict=True))
+
+
+def _share(share: Share) -> dict[str, float | None]:
+    return {name: None if told is None else round(told, 4) for name, told in share.as_dict().items()}

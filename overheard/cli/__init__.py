@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from overheard.cli.audits import app as audits
 from overheard.cli.brands import app as brands
 from overheard.cli.doctor import doctor
 from overheard.cli.evaluate import evaluate
@@ -14,6 +15,7 @@ from overheard.cli.models import export
 from overheard.cli.replay import replay
 from overheard.cli.schedules import app as schedules
 from overheard.cli.score import score
+from overheard.cli.sentiment import sentiment
 from overheard.cli.train import train
 from overheard.cli.up import down, up
 from overheard.errors import OverheardError
@@ -25,8 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="What people say about a brand, how sure that is, and a model that learns from every correction.",
 )
-for command in (up, down, doctor, score, evaluate, train, export, replay):
+for command in (up, down, doctor, score, evaluate, train, export, replay, sentiment):
     app.command()(command)
+app.add_typer(audits, name="audits")
 app.add_typer(brands, name="brands")
 app.add_typer(feeds, name="feeds")
 app.add_typer(labels, name="labels")

@@ -80,7 +80,7 @@ def draw(
         if present := _present(session, brand_id, since, until):
             return present, False
         ids, probabilities = _population(session, brand_id, since, until)
-    seed = np.random.SeedSequence([brand_id, int(since.timestamp()), int(until.timestamp())])
+    seed = (brand_id, int(since.timestamp()), int(until.timestamp()))
     found = audits.sample(probabilities, count, seed)
     if not len(found.places):
         raise Conflict("nothing that was said then has a score")

@@ -1,23 +1,30 @@
 """A brand's posts over time, from the hourly counts alone: as fast for ten million posts as for ten."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import groupby, pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Integer, func, select, type_coerce
+import numpy as np
+from sqlalchemy import Integer, LargeBinary, case, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
+from overheard.aggregates import Moments, Summary, summary
 from overheard.scoring.bundle import LABELS
+from overheard.store.dialect import concatenated
 from overheard.store.tables.base import EPOCH
 from overheard.store.tables.counts import Hour
 from overheard.store.tables.heard import Feed, Gap
 
 HOUR: Final = timedelta(hours=1)
 MAX_STEPS: Final = 1500
+_NOTHING: Final = summary(np.zeros((0, 3))).moments.pack()
+"""What a row without posts would keep: all rows' moments are of one size, unless they are of an older format."""
+_Sums: TypeAlias = Mapping[Any, Any]
 _SUMS: Final = ("posts", "reach", *(f"called_{name}" for name in LABELS), *(f"sum_{name}" for name in LABELS))
 
 
@@ -31,8 +38,9 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Point:
-    """What was said from `since` to `until`. scored: posts with a score. called: by the most probable class; means: of
-    the probabilities, None without a scored post. is_complete: no feed of the brand has a gap in it."""
+    """What was said from `since` to `until`. scored: posts with a score, counted further in `counted`. called: by the
+    most probable class; means: of the probabilities, None without a scored post. is_complete: no feed of the brand has
+    a gap in it. versions: how many posts which model has read last."""
 
     since: datetime
     until: datetime
@@ -42,6 +50,18 @@ class Point:
     called: dict[str, int]
     means: dict[str, float] | None
     is_complete: bool
+    counted: Summary
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A stretch of time of which a feed of this source does not know everything, and why."""
+
+    source: str
+    since: datetime
+    until: datetime
+    reason: str
 
 
 def edges(since: datetime, until: datetime, step: Step, zone: ZoneInfo) -> list[datetime]:
@@ -76,19 +96,23 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 def read(session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None) -> list[Point]:
     """A point between each two times. source: of one platform only."""
-    found: dict[int, Mapping[str, Any]] = {}
+    found: dict[int, list[_Sums]] = defaultdict(list)
+    known = case((func.length(Hour.moments) == len(_NOTHING), Hour.moments), else_=literal(b"", LargeBinary))
+    columns = [
+        *(func.sum(getattr(Hour, name)).label(name) for name in _SUMS),
+        concatenated(session, known).label("moments"),
+    ]
     for first, last, hours in _stretches(times):
         within = [Hour.brand_id == brand_id, Hour.hour >= times[first], Hour.hour < times[last]]
         if source:
             within.append(Hour.source == source)
         begin = (times[first] - EPOCH) // HOUR
         place = ((type_coerce(Hour.hour, Integer) - begin) // hours + first).label("place")
-        scored = func.sum(Hour.posts).filter(Hour.model != "").label("scored")
-        sums = [func.sum(getattr(Hour, name)).label(name) for name in _SUMS]
-        rows = session.execute(select(place, scored, *sums).where(*within).group_by(place))
-        found |= {row.place: row._mapping for row in rows}
-    gaps = _gaps(session, brand_id, times[0], times[-1], source)
-    return [_point(span, found.get(place, {}), gaps) for place, span in enumerate(pairwise(times))]
+        rows = session.execute(select(place, Hour.model, *columns).where(*within).group_by(place, Hour.model))
+        for row in rows:
+            found[row.place].append(row._mapping)
+    missing = gaps(session, brand_id, times[0], times[-1], source)
+    return [_point(span, found.get(place, []), missing) for place, span in enumerate(pairwise(times))]
 
 
 def _stretches(times: Sequence[datetime]) -> Iterator[tuple[int, int, int]]:
@@ -101,27 +125,38 @@ def _stretches(times: Sequence[datetime]) -> Iterator[tuple[int, int, int]]:
         first = last
 
 
-def _point(span: tuple[datetime, datetime], sums: Mapping[str, Any], gaps: list[tuple[datetime, datetime]]) -> Point:
+def _point(span: tuple[datetime, datetime], sums: list[_Sums], missing: list[Missing]) -> Point:
     since, until = span
-    scored = int(sums.get("scored") or 0)
+    total = {name: sum(row[name] or 0 for row in sums) for name in _SUMS}
+    versions = {row["model"]: int(row["posts"]) for row in sums if row["model"]}
+    scored = sum(versions.values())
+    called = {name: int(total[f"called_{name}"]) for name in LABELS}
+    moments = _added(b"".join(row["moments"] or b"" for row in sums))
     return Point(
         since,
         until,
-        posts=int(sums.get("posts", 0)),
+        posts=int(total["posts"]),
         scored=scored,
-        reach=int(sums.get("reach", 0)),
-        called={name: int(sums.get(f"called_{name}", 0)) for name in LABELS},
-        means={name: sums[f"sum_{name}"] / scored for name in LABELS} if scored else None,
-        is_complete=not any(begin < until and end > since for begin, end in gaps),
+        reach=int(total["reach"]),
+        called=called,
+        means={name: total[f"sum_{name}"] / scored for name in LABELS} if scored else None,
+        is_complete=not any(gap.since < until and gap.until > since for gap in missing),
+        counted=Summary(scored, tuple(called.values()), tuple(total[f"sum_{name}"] for name in LABELS), moments),
+        versions=dict(sorted(versions.items(), key=lambda version: -version[1])),
     )
 
 
-def _gaps(
-    session: Session, brand_id: int, since: datetime, until: datetime, source: str | None
-) -> list[tuple[datetime, datetime]]:
-    open_gaps = select(Gap.since, Gap.until).join(Feed, Feed.id == Gap.feed_id)
+def _added(packed: bytes) -> Moments:
+    """The sum of rows' moments, one after the other."""
+    numbers = np.frombuffer(packed, "<f4").reshape(-1, len(_NOTHING) // 4)
+    return Moments.unpack([numbers.sum(axis=0).tobytes()]).sum()
+
+
+def gaps(session: Session, brand_id: int, since: datetime, until: datetime, source: str | None = None) -> list[Missing]:
+    """Of the brand's feeds, where they reach into this time, the oldest first."""
+    open_gaps = select(Feed.source, Gap.since, Gap.until, Gap.reason).join(Feed, Feed.id == Gap.feed_id)
     mine = (Feed.brand_id == brand_id, Gap.filled_at.is_(None), Gap.since < until, Gap.until > since)
-    query = open_gaps.where(*mine)
+    query = open_gaps.where(*mine).order_by(Gap.since, Gap.id)
     if source:
         query = query.where(Feed.source == source)
-    return [(begin, end) for begin, end in session.execute(query)]
+    return [Missing(*row) for row in session.execute(query)]

@@ -1,0 +1,90 @@
+"""What people said of the posts that were drawn, with what the model says of them now: what shares are corrected by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from overheard.aggregates import Floats
+from overheard.estimates import Audits
+from overheard.store.labels import Purpose
+from overheard.store.tables.audits import Audit, Draw
+from overheard.store.tables.heard import Score
+from overheard.store.tables.learning import Label
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """Labelled posts of some draws, whole: at (n,): when they were posted, in seconds since 1970; source, model (n,):
+    the model that read them last; language (n,); probabilities (n, 3) of that model. strata (n,): the place in sizes
+    and answered (H,), as `Audits` has them, of all draws together."""
+
+    at: Floats
+    source: NDArray[np.str_]
+    language: NDArray[np.str_]
+    model: NDArray[np.str_]
+    text_key: NDArray[np.str_]
+    probabilities: Floats
+    labels: Ints
+    strata: Ints
+    sizes: Ints
+    answered: Ints
+
+    def between(self, since: datetime, until: datetime, source: str | None = None) -> Audits:
+        within = (self.at >= since.timestamp()) & (self.at < until.timestamp())
+        return self.cut(within & (self.source == source) if source else within)
+
+    def cut(self, chosen: Mask) -> Audits:
+        """(n,) of those. Only their strata are left: what is not of a part says nothing of it."""
+        found, strata = np.unique(self.strata[chosen], return_inverse=True)
+        return Audits(self.probabilities[chosen], self.labels[chosen], strata, self.sizes[found], self.answered[found])
+
+
+def read(session: Session, brand_id: int, since: datetime, until: datetime) -> Audited:
+    """Of all draws that reach into this time. A text's newest audit label counts, and a post's newest score: so they
+    speak of the same model version as the hourly counts. Of a post that is gone the score that it was drawn with does.
+    """
+    draws = select(Draw).where(Draw.brand_id == brand_id, Draw.since < until, Draw.until > since).order_by(Draw.id)
+    found = session.scalars(draws).all()
+    firsts, sizes = {}, list[int]()
+    for draw in found:
+        firsts[draw.id] = len(sizes)
+        sizes += [stratum["posts"] for stratum in draw.strata]
+    rows = _answers(session, list(firsts))
+    strata = np.array([firsts[row.draw_id] + row.stratum for row in rows], np.int64)
+    return Audited(
+        at=np.array([row.posted_at.timestamp() for row in rows], np.float64),
+        source=np.array([row.source for row in rows], np.str_),
+        language=np.array([row.language for row in rows], np.str_),
+        model=np.array([row.read_by or row.model for row in rows], np.str_),
+        text_key=np.array([row.text_key for row in rows], np.str_),
+        probabilities=np.array([row[-3:] if row.read_by else row[-6:-3] for row in rows], np.float64).reshape(-1, 3),
+        labels=np.array([row.label for row in rows], np.int64),
+        strata=strata,
+        sizes=np.array(sizes, np.int64),
+        answered=np.bincount(strata, minlength=len(sizes)),
+    )
+
+
+def _answers(session: Session, draw_ids: Sequence[int]) -> list[Any]:
+    """An audit each, in the order of their ids."""
+    about = (Audit.id, Audit.draw_id, Audit.stratum, Audit.posted_at, Audit.source, Audit.language, Audit.text_key)
+    then = (Audit.model, Audit.negative, Audit.neutral, Audit.positive)
+    now = (Score.negative, Score.neutral, Score.positive)
+    query = (
+        select(*about, Label.label, Score.model.label("read_by"), *then, *now)
+        .join(Label, (Label.text_key == Audit.text_key) & (Label.purpose == Purpose.audit))
+        .outerjoin(Score, Score.post_id == Audit.post_id)
+        .where(Audit.draw_id.in_(draw_ids))
+        .order_by(Audit.id, Label.labelled_at, Label.id, Score.scored_at, Score.model)
+    )
+    newest = {row.id: row for row in session.execute(query)}
+    return list(newest.values())

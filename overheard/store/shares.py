@@ -1,0 +1,103 @@
+"""A brand's shares over time, each with how sure it is: hourly counts, and what people said of a sample."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from overheard.aggregates import Moments, Summary
+from overheard.estimates import MIN_AUDITS, Audits, Estimate, estimate
+from overheard.store import audited, series
+from overheard.store.audited import Audited
+from overheard.store.series import Point
+from overheard.store.tables.learning import Model
+
+NEAR: Final = timedelta(days=28)
+"""A model errs today about as it did so long ago."""
+COVERED: Final = 0.6
+"""Share of the posts that draws must have reached for an audit to count as one of these posts, as far as can be told:
+twenty audits tell it to a fifth or so."""
+
+
+class Estimated(NamedTuple):
+    """What was counted, and what the shares are believed to be."""
+
+    point: Point
+    estimate: Estimate
+
+
+def read(
+    session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None
+) -> tuple[list[Estimated], Estimated]:
+    """A point between each two times, and all of them as one. source: of one platform only."""
+    points = series.read(session, brand_id, times, source)
+    total = together(points)
+    people = audited.read(session, brand_id, total.since - NEAR, total.until + NEAR)
+    priors = _priors(session, total.versions)
+    *found, whole = (Estimated(point, _estimate(point, people, priors, source)) for point in (*points, total))
+    return found, whole
+
+
+def together(points: Sequence[Point]) -> Point:
+    """As one, from the first to the last."""
+    counted, versions = [point.counted for point in points], dict[str, int]()
+    for point in points:
+        versions |= {version: versions.get(version, 0) + posts for version, posts in point.versions.items()}
+    called, sums = (np.sum([getattr(one, name) for one in counted], axis=0) for name in ("called", "sums"))
+    scored = sum(one.posts for one in counted)
+    moments = Moments(
+        np.sum([one.moments.by_called for one in counted], axis=0),
+        np.sum([one.moments.cells for one in counted], axis=0),
+    )
+    return Point(
+        since=points[0].since,
+        until=points[-1].until,
+        posts=sum(point.posts for point in points),
+        scored=scored,
+        reach=sum(point.reach for point in points),
+        called={name: sum(point.called[name] for point in points) for name in points[0].called},
+        means=dict(zip(points[0].called, (sums / scored).tolist(), strict=True)) if scored else None,
+        is_complete=all(point.is_complete for point in points),
+        counted=Summary(scored, tuple(called.tolist()), tuple(sums.tolist()), moments),
+        versions=dict(sorted(versions.items(), key=lambda version: -version[1])),
+    )
+
+
+def _estimate(point: Point, people: Audited, priors: dict[str, Any], source: str | None) -> Estimate:
+    own: Audits | None = people.between(point.since, point.until, source)
+    if own is not None and _reached(own) < COVERED * point.scored:
+        own = None
+    nearby = people.between(point.since - NEAR, point.until + NEAR, source)
+    if source and len(nearby) < MIN_AUDITS:
+        nearby = people.between(point.since - NEAR, point.until + NEAR)
+    version = next(iter(point.versions), "")
+    return estimate(point.counted, own, nearby, prior=priors.get(version))
+
+
+def _reached(audits: Audits) -> float:
+    """About how many posts there were of what these stand for."""
+    return float((audits.sizes / audits.answered)[audits.strata].sum())
+
+
+def _priors(session: Session, versions: Sequence[str] | dict[str, int]) -> dict[str, Any]:
+    """Of those versions of which it is known: the mix of classes that their probabilities assume."""
+    found = session.execute(select(Model.version, Model.facts).where(Model.version.in_(list(versions))))
+    return {version: prior for version, facts in found if (prior := prior_of(facts))}
+
+
+def prior_of(facts: dict[str, Any]) -> tuple[float, ...] | None:
+    """(3,) from what is known of a training: its validation rows, flattened as `Recipe.prior_shift` says, for these are
+    what the probabilities were calibrated on. None for a model that was made elsewhere."""
+    metrics = facts.get("metrics") or {}
+    if shown := facts.get("snapshot"):
+        counts, recipe = (shown.get("counts") or {}).get("validation"), facts.get("params")
+    else:
+        counts = [sum(row) for row in (metrics.get("held_out") or {}).get("confusion", ())]
+        recipe = metrics.get("recipe")
+    if not counts or not recipe or min(counts) <= 0:
+        return None
+    flat = np.array(counts, np.float64) ** (1 - float(recipe.get("prior_shift", 0)))
+    return tuple((flat / flat.sum()).tolist())

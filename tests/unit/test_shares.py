@@ -1,0 +1,153 @@
+"""Shares over time: counted posts, corrected by what people said of a sample of them, or of the weeks around."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import select, update
+
+from overheard.collectors.base import Post as Heard
+from overheard.estimates import Method
+from overheard.privacy import Privacy
+from overheard.store import audits, draws, hours, posts, shares, unscored
+from overheard.store.database import Database
+from overheard.store.parts import Answer
+from overheard.store.shares import Estimated
+from overheard.store.tables.audits import Audit
+from overheard.store.tables.heard import Brand, Post
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+WEEK = timedelta(days=7)
+PRIVACY = Privacy(b"a secret of the tests")
+
+
+@pytest.fixture
+def brand_id(either: Database) -> int:
+    """Two weeks with 400 posts each, before MONDAY and after it. The model calls a third of them negative, half of
+    those wrongly: really a sixth is."""
+    random = np.random.default_rng(3)
+    with either.write() as session:
+        brand = Brand(name="zephyr", name_key="zephyr", spec={}, created_at=MONDAY, updated_at=MONDAY)
+        session.add(brand)
+        session.flush()
+        brand_id = brand.id
+        found = [
+            Heard(str(n), f"{'awful' if n % 6 == 0 else 'fine'} {n}", MONDAY - WEEK + n * timedelta(minutes=25.2))
+            for n in range(800)
+        ]
+        for source in ("x", "rss"):
+            mine = [post for post in found if (int(post.external_id) % 4 == 0) == (source == "rss")]
+            posts.keep(
+                session,
+                mine,
+                source=source,
+                brands_of=lambda _: [brand_id],
+                feed_id=None,
+                privacy=PRIVACY,
+                now=MONDAY + WEEK,
+            )
+        work = unscored.take(session, MONDAY, lease_s=30, max_attempts=3, at_most=1000)
+        assert work
+        calls_it_bad = np.array([int(text.split()[1]) % 3 == 0 for text in work.texts])
+        sure = random.uniform(0.6, 0.9, len(work.ids))
+        bad = np.where(calls_it_bad, sure, (1 - sure) / 2)
+        scores = np.stack([bad, (1 - bad) * 0.2, (1 - bad) * 0.8], axis=1).astype(np.float32)
+        unscored.give_back(session, work, Answer(scores, "m1"), MONDAY)
+        while hours.count_some(session):
+            pass
+    return brand_id
+
+
+def judge(database: Database, brand_id: int, at: datetime, count: int = 120) -> None:
+    """Draw of the week before, and answer as the texts say."""
+    draws.draw(database, brand_id, at - WEEK, at, count, at)
+    with database.write() as session:
+        for one in audits.ask(session, brand_id, 1000).next:
+            label = 0 if one.post.text.startswith("awful") else 2
+            audits.answer(session, one.audit.id, label, "ann", at)
+
+
+def read(
+    database: Database, brand_id: int, *times: datetime, source: str | None = None
+) -> tuple[list[Estimated], Estimated]:
+    with database.read() as session:
+        return shares.read(session, brand_id, times, source)
+
+
+def negative(one: Estimated) -> float:
+    assert one.estimate.shares[0].point is not None
+    return one.estimate.shares[0].point
+
+
+def test_a_share_is_that_of_the_audits_and_not_that_of_the_model(either: Database, brand_id: int) -> None:
+    judge(either, brand_id, MONDAY)
+    (week,), total = read(either, brand_id, MONDAY - WEEK, MONDAY)
+    assert (week.point.posts, week.point.scored, week.point.versions) == (400, 400, {"m1": 400})
+    assert (week.estimate.method, week.estimate.audits) == (Method.audited, 120)
+    assert week.point.called["negative"] == pytest.approx(133, abs=2)
+    share = week.estimate.shares[0]
+    assert share.low is not None
+    assert share.high is not None
+    assert share.low < 1 / 6 < share.high < 0.3
+    assert total.estimate == week.estimate
+
+
+def test_a_week_without_audits_is_corrected_by_those_nearby_and_is_less_sure(either: Database, brand_id: int) -> None:
+    (alone,), _ = read(either, brand_id, MONDAY, MONDAY + WEEK)
+    assert (alone.estimate.method, alone.estimate.audits) == (Method.corrected, 0)
+    judge(either, brand_id, MONDAY)
+    (before, after), total = read(either, brand_id, MONDAY - WEEK, MONDAY, MONDAY + WEEK)
+    assert (before.estimate.method, after.estimate.method) == (Method.audited, Method.nearby)
+    assert negative(after) == pytest.approx(1 / 6, abs=0.1)
+    assert total.estimate.method == Method.nearby  # the draw reached half of its posts
+    judge(either, brand_id, MONDAY + WEEK)
+    (_, after), total = read(either, brand_id, MONDAY - WEEK, MONDAY, MONDAY + WEEK)
+    assert (after.estimate.method, total.estimate.method) == (Method.audited, Method.audited)
+    assert total.estimate.audits == 240
+
+
+def test_audits_of_long_ago_correct_nothing(either: Database, brand_id: int) -> None:
+    judge(either, brand_id, MONDAY)
+    with either.write() as session:
+        session.execute(update(Audit).values(posted_at=MONDAY - timedelta(days=200)))
+    (week,), _ = read(either, brand_id, MONDAY - WEEK, MONDAY)
+    assert week.estimate.method == Method.corrected
+
+
+def test_a_source_has_its_own_audits_and_borrows_the_brands_where_they_are_few(either: Database, brand_id: int) -> None:
+    judge(either, brand_id, MONDAY, count=60)
+    _, of_x = read(either, brand_id, MONDAY - WEEK, MONDAY, source="x")
+    _, of_rss = read(either, brand_id, MONDAY - WEEK, MONDAY, source="rss")
+    assert (of_x.point.posts, of_rss.point.posts) == (300, 100)
+    assert (of_x.estimate.method, of_rss.estimate.method) == (Method.audited, Method.nearby)
+    assert of_rss.estimate.audits == 60
+
+
+def test_audits_speak_of_the_model_that_the_hours_speak_of(either: Database, brand_id: int) -> None:
+    """After a better model has read all posts again, what people said is compared with that one."""
+    judge(either, brand_id, MONDAY)
+    with either.write() as session:
+        ids = list(session.scalars(select(Post.id)))
+        unscored.add(session, ids)
+        work = unscored.take(session, MONDAY, 30, 3, at_most=1000)
+        assert work
+        bad = np.array([0.98 if text.startswith("awful") else 0.01 for text in work.texts])
+        scores = np.stack([bad, (1 - bad) * 0.02, (1 - bad) * 0.98], axis=1).astype(np.float32)
+        unscored.give_back(session, work, Answer(scores, "m2"), MONDAY + timedelta(hours=1))
+        while hours.count_some(session):
+            pass
+    (week,), _ = read(either, brand_id, MONDAY - WEEK, MONDAY)
+    assert week.point.versions == {"m2": 400}
+    share = week.estimate.shares[0]
+    assert share.low is not None
+    assert share.high is not None
+    assert share.low < 1 / 6 < share.high < share.low + 0.06
+
+
+def test_the_mix_that_a_model_assumes_is_that_of_what_it_was_calibrated_on() -> None:
+    confusion = [[30, 5, 5], [0, 160, 0], [0, 0, 360]]
+    made_here = {"metrics": {"held_out": {"confusion": confusion}, "recipe": {"prior_shift": 0.5}}}
+    assert shares.prior_of(made_here) == pytest.approx((6.3246 / 37.947, 12.649 / 37.947, 18.974 / 37.947), abs=1e-3)
+    trained = {"snapshot": {"counts": {"validation": [10, 10, 20]}}, "params": {"prior_shift": 0.0}}
+    assert shares.prior_of(trained) == pytest.approx((0.25, 0.25, 0.5))
+    assert shares.prior_of({"metrics": {}}) is None
