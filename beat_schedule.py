@@ -11,6 +11,7 @@ TIMETABLE: dict[str, Entry] = {
     "reap-lost-jobs": Entry(names.REAP_JOBS, Settings.load().reap_every_s, "queues jobs again that fell silent"),
     "mirror-models": Entry(names.MIRROR, 300.0, "tells MLflow of trainings and models"),
     "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),
+    "score-overlap": Entry(names.SCORE_OVERLAP, 1800.0, "has a new model read some of what the one before read"),
     "weekly-retrain": Entry(names.RETRAIN, "7 2 * * sun", "trains, when there are new labels"),
     "draw-audits": Entry(names.DRAW_AUDITS, "17 5 * * mon", "draws posts of each brand for people to check"),
     "estimate-quality": Entry(names.ESTIMATE_QUALITY, "27 5 * * *", "estimates how right the model is, without labels"),
@@ -18,5 +19,6 @@ TIMETABLE: dict[str, Entry] = {
     "deletions": Entry(names.HONOUR_DELETIONS, "7 3 * * *", "erases posts that their platform has deleted"),
     "purge-old-jobs": Entry(names.PURGE_JOBS, "17 3 * * *", "deletes jobs that ended long ago"),
     "accuracy-check": Entry(names.CHECK_ACCURACY, "37 3 * * *", "measures the champion on recent labels"),
+    "measure-drift": Entry(names.MEASURE_DRIFT, "57 3 * * *", "holds each brand's week against what the model knows"),
     "catch-up": Entry(names.CATCH_UP, "37 5 * * *", "starts what has cron fields and was missed"),
 }

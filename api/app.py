@@ -70,6 +70,8 @@ def _routes() -> Iterable[ModuleType]:
         airflow,
         audits,
         brands,
+        changes,
+        drift,
         feeds,
         labels,
         metrics,
@@ -81,7 +83,7 @@ def _routes() -> Iterable[ModuleType]:
         webhooks,
     )
 
-    heard = (brands, sentiment, audits, feeds, webhooks, posts)
+    heard = (brands, sentiment, changes, drift, audits, feeds, webhooks, posts)
     timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
 

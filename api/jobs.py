@@ -199,8 +199,8 @@ class Desk:
             return running.id if running else None
 
     def model_changed(self) -> None:
-        """Have MLflow and the Hub told. What is not sent now, Beat sends later."""
-        for task in (names.MIRROR, names.PUBLISH):
+        """Have MLflow and the Hub told, and recent posts read by it. What is not sent now, Beat sends later."""
+        for task in (names.MIRROR, names.PUBLISH, names.SCORE_OVERLAP):
             try:
                 self._send(task, [], str(uuid4()))
             except ScoringUnavailable as error:

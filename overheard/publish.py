@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from overheard.errors import PublishFailed
-from overheard.scoring.bundle import CARD, MANIFEST, WEIGHTS, Manifest, load_manifest
+from overheard.scoring.bundle import CARD, MANIFEST, REFERENCE, WEIGHTS, Manifest, load_manifest
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 120
 """For each answer of the Hub; its client by itself would wait for ever."""
 
-_OPTIONAL: Final = ("config.json", WEIGHTS, "tokenizer_config.json")
+_OPTIONAL: Final = ("config.json", REFERENCE, WEIGHTS, "tokenizer_config.json")
 """What not every bundle has: left there from an older one, it would speak for other weights."""
 
 _PASSING: Final = frozenset({408, 409, 412, 425, 429})

@@ -111,6 +111,14 @@ class Settings(BaseSettings):
     )
     min_slice_rows: int = Field(200, ge=1, description="Slices of the test rows with fewer rows can't veto.")
     min_test_rows: int = Field(300, ge=1, description="On fewer test rows nothing is promoted.")
+    watched_trainings: int = Field(5, ge=2, description="So many last trainings are compared by the accuracy check.")
+    max_accuracy_fall: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="A fall of accuracy or macro-recall by more, against the last ones' best, is told.",
+    )
+    retrain_on_fall: bool = Field(False, description="Start a training when accuracy has fallen and there are labels.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("home")

@@ -24,6 +24,9 @@ WEIGHTS: Final = "model.safetensors"
 """Float weights beside the graph, with config.json: what a GPU serves and what training starts from. Not every bundle
 has them."""
 
+REFERENCE: Final = "reference.json"
+"""What its training texts were like, in counts (`overheard.reference`). Not every bundle has it."""
+
 Form: TypeAlias = Literal["int8", "mixed", "float32"]
 FORMS: Final[tuple[Form, ...]] = ("int8", "mixed", "float32")
 """How a graph computes, the fastest and least exact first. mixed: some of its parts in float32, the others in int8."""

@@ -142,3 +142,12 @@ def taught(session: Session, text_keys: Collection[str]) -> list[str]:
     """Versions that have trained on a label of one of these texts."""
     seen = select(Taught.model).where(Taught.text_key.in_(text_keys)).distinct().order_by(Taught.model)
     return list(session.scalars(seen))
+
+
+def taught_to(session: Session, version: str) -> frozenset[str]:
+    """Keys of the texts whose labels this version has trained on, or one that its weights come from."""
+    lineage: list[str] = []
+    while version not in lineage and (model := session.get(Model, version)):
+        lineage.append(version)
+        version = str(model.facts.get("params", {}).get("base", ""))
+    return frozenset(session.scalars(select(Taught.text_key).where(Taught.model.in_(lineage))))

@@ -43,7 +43,7 @@ def posts(
     return [_sampled(row) for some in sliced(ids) for row in _read(session, some, model)]
 
 
-def _read(session: Session, ids: Sequence[int], model: str | None) -> list[Row[Any]]:
+def _read(session: Session, ids: Sequence[int], model: str | None) -> list[Any]:
     columns = (Post.id, Post.source, Post.author, Post.text, Post.language, Post.reach)
     scores = (Score.model, Score.negative, Score.neutral, Score.positive)
     joined = Score.post_id == Post.id

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from overheard import reference
 from overheard.errors import BundleError
-from overheard.scoring.bundle import Manifest
+from overheard.reference import Vocabulary
+from overheard.scoring.bundle import REFERENCE, Manifest
 from overheard.scoring.onnx import OnnxEngine
 from overheard.scoring.text import clean
 from overheard.training import forms
@@ -28,14 +30,16 @@ def make_bundle(
     seen: Sequence[str],
     held_out: Rows,
     prior_shift: float,
+    languages: Mapping[str, int],
     facts: Mapping[str, Any],
     say: Callable[[str], None],
 ) -> Manifest:
     """Write the bundle `out` of a fine-tuned checkpoint, in the fastest form that answers as its float32 weights do.
 
     seen: training texts, which show how far activations reach. held_out: rows that set the temperature; the first
-    JUDGED_TEXTS of them are what forms are judged on. prior_shift: as in Recipe. facts: name, base, data_hash, seed and
-    metrics of the manifest. Raises BundleError when no form agrees.
+    JUDGED_TEXTS of them are what forms are judged on. Its reference says what both are like. prior_shift: as in Recipe.
+    languages: training texts of each, as far as that is known. facts: name, base, data_hash, seed and metrics of the
+    manifest. Raises BundleError when no form agrees.
     """
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         opened = open_checkpoint(checkpoint, Path(scratch))
@@ -51,6 +55,14 @@ def make_bundle(
         temperature = fit_temperature(logits, np.array(held_out.labels), prior_shift)
         metrics = {**facts.get("metrics", {}), "conversion": {"float32_parts": list(choice.kept), **choice.tried}}
         own = {"labels": opened.labels, "max_tokens": opened.max_tokens, "temperature": temperature, "metrics": metrics}
+        vocabulary = Vocabulary(opened.tokenizer.backend_tokenizer, opened.max_tokens)
         return write_bundle(
-            out, choice.graph, opened.model, opened.tokenizer, {**facts, **own}, form=choice.form, with_weights=True
+            out,
+            choice.graph,
+            opened.model,
+            opened.tokenizer,
+            {**facts, **own},
+            form=choice.form,
+            with_weights=True,
+            extras={REFERENCE: reference.make(seen, logits.argmax(axis=1).tolist(), languages, vocabulary)},
         )

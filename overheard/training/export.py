@@ -39,12 +39,13 @@ def export_bundle(
     data_hash: str | None = None,
     seed: int | None = None,
     metrics: Mapping[str, Any] | None = None,
+    extras: Mapping[str, bytes] | None = None,
 ) -> Manifest:
     """Quantise `checkpoint` to int8 and write the bundle `out`: whole or not at all, replacing what was there.
 
     calibration: training texts, never those that a model is judged on; the first CALIBRATION_TEXTS show how far the
-    activations reach. Raises OverheardError when the model is of a family that
-    can't be exported, BundleError when a fact is not valid.
+    activations reach. extras: other files of the bundle, by name. Raises OverheardError when the model is of a family
+    that can't be exported, BundleError when a fact is not valid.
     """
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(checkpoint, use_safetensors=True)
@@ -63,7 +64,7 @@ def export_bundle(
         "seed": seed,
         "metrics": dict(metrics or {}),
     }
-    return write_bundle(out, build(model, measure_ranges(model, tokens)), model, tokenizer, facts)
+    return write_bundle(out, build(model, measure_ranges(model, tokens)), model, tokenizer, facts, extras=extras)
 
 
 def with_long_ones(texts: Sequence[str]) -> list[str]:
@@ -81,11 +82,12 @@ def write_bundle(
     *,
     form: Form = "int8",
     with_weights: bool = False,
+    extras: Mapping[str, bytes] | None = None,
 ) -> Manifest:
     """Write a bundle to `out`: whole or not at all, replacing what was there.
 
     facts: the other fields of its manifest. with_weights: put the float weights and their configuration beside the
-    graph. Raises BundleError when a fact is not valid.
+    graph. extras: other files of it, by name. Raises BundleError when a fact is not valid.
     """
     specials = {kind: token for kind, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     helper.set_model_props(graph, {"config": model.config.to_json_string(), "special_tokens": json.dumps(specials)})
@@ -95,5 +97,7 @@ def write_bundle(
             model.save_pretrained(draft)
             tokenizer.save_pretrained(draft)
         (draft / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
+        for name, content in (extras or {}).items():
+            (draft / name).write_bytes(content)
         own = {"form": form, "fits_16_bits": True, "quantisation": _QUANTISATION[form], "created": datetime.now(UTC)}
         return write_manifest(draft, {**own, **facts})

@@ -9,7 +9,7 @@ import logging
 import shutil
 import subprocess
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from sqlalchemy.orm import Session
 
-from overheard import __version__, registry
+from overheard import __version__, reference, registry
 from overheard.errors import NoRoom, OverheardError, TrainingStopped
 from overheard.model_store import ModelStore
 from overheard.scoring.bundle import Manifest, load_manifest
@@ -255,6 +255,7 @@ class _Work:
             seen=frozen.of("train").texts,
             held_out=frozen.of("validation"),
             prior_shift=plan.recipe.prior_shift,
+            languages=_languages(plan),
             facts=facts,
             say=lambda line: self.pulse.say("exporting", tuned.steps, tuned.steps),
         )
@@ -271,6 +272,12 @@ class _Work:
             leaked_rows=snapshot.leaked(frozen),
             allow_slower=self.options.allow_slower,
         )
+
+
+def _languages(plan: _Plan) -> Mapping[str, int]:
+    """Labels don't say in which language they are: a refreshed model's are those that its base is known to have."""
+    known = reference.read(Path(plan.base)) if plan.is_refresh else None
+    return known[0].counts.languages if known else {}
 
 
 def _exam(rows: list[snapshot.Row]) -> gate.Exam:

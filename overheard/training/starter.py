@@ -14,9 +14,11 @@ from typing import Any, Final
 import numpy as np
 import typer
 
+from overheard import reference
 from overheard.errors import OverheardError
 from overheard.evaluation import evaluate
-from overheard.scoring.bundle import Manifest
+from overheard.reference import Vocabulary
+from overheard.scoring.bundle import REFERENCE, Manifest
 from overheard.scoring.engine import Floats, softmax
 from overheard.scoring.onnx import OnnxEngine
 from overheard.training.calibration import fit_temperature
@@ -64,6 +66,7 @@ def bundle_starter(rows: Rows, test: Rows | None, base: str, weights: Path, out:
         uncalibrated = np.log(engine.score(held_out.texts))
         temperature = fit_temperature(uncalibrated, np.array(held_out.labels), recipe.prior_shift)
         metrics: dict[str, Any] = {"recipe": asdict(recipe), "rows": len(kept)}
+        told = reference_of(Path(scratch) / "draft", kept, uncalibrated.argmax(axis=1).tolist())
         metrics["held_out"] = _judge(uncalibrated, held_out, temperature)
         if test:
             test = without_copies(test, rows)
@@ -71,10 +74,16 @@ def bundle_starter(rows: Rows, test: Rows | None, base: str, weights: Path, out:
             before = predict_logits(weights, test.texts, recipe.max_tokens)
             metrics["test_float"] = _judge(before, test, temperature)
     card = (out / _CARD).read_bytes() if (out / _CARD).is_file() else b""
-    manifest = export_bundle(weights, out, **facts, temperature=temperature, metrics=metrics)
+    extras = {REFERENCE: told}
+    manifest = export_bundle(weights, out, **facts, temperature=temperature, metrics=metrics, extras=extras)
     if card:
         (out / _CARD).write_bytes(card)
     return manifest
+
+
+def reference_of(bundle: Path, kept: Rows, held_out_classes: Sequence[int]) -> bytes:
+    """The reference of a model that trained on the rows `kept`, all of them English."""
+    return reference.make(kept.texts, held_out_classes, {"en": len(kept)}, Vocabulary.of(bundle))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

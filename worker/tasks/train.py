@@ -1,20 +1,21 @@
 """Training, and who is told of what came of it. torch and mlflow are imported where they are needed: all load this."""
 
-import logging
 from datetime import UTC, datetime
 
+from celery import Task
 from celery.exceptions import Ignore
 
 from overheard import mirroring, publishing
-from overheard.errors import TrainingFailed, TrainingRuns
-from overheard.store import trainings
-from worker import context, names
+from overheard.errors import TrainingFailed
+from overheard.store import models, overlap
+from worker import context, names, retraining
 from worker.app import app
 from worker.living import heard_of
 from worker.report import report
-from worker.slots import NotNow, once_a_slot
+from worker.slots import once_a_slot
 
-log = logging.getLogger(__name__)
+LOOK_AGAIN_S = 5
+LOOKS = 12
 
 
 @app.task(name=names.TRAIN, acks_late=False)  # a visibility timeout would run it twice: its lease is in the database
@@ -24,7 +25,7 @@ def train(job_id: str) -> dict[str, object]:
     job = run(job_id, context.get().database, context.get().settings, report)
     if job is None or job.state not in ("succeeded", "failed"):
         raise Ignore  # another worker is at it, or it was cancelled: Celery would call that a success
-    for follows in (names.MIRROR, names.PUBLISH):
+    for follows in (names.MIRROR, names.PUBLISH, names.SCORE_OVERLAP):
         app.send_task(follows)
     if job.state == "failed":
         raise TrainingFailed(str(job.error))
@@ -35,19 +36,7 @@ def train(job_id: str) -> dict[str, object]:
 @once_a_slot
 def retrain(due_at: datetime) -> dict[str, object]:
     """The weekly one. Raises NotNow where nobody could train, and while a training is unfinished."""
-    house = context.get()
-    with house.database.read() as session:
-        if reason := trainings.why_not(session, due_at):
-            log.info("no weekly training: %s", reason)
-            return {"job_id": None, "why": reason}
-    if not heard_of(house.redis, names.TRAINERS):
-        raise NotNow("no training worker")
-    try:
-        job = trainings.start(house.database, {}, owner="beat", now=datetime.now(UTC), lease_s=house.settings.lease_s)
-    except TrainingRuns as running:
-        raise NotNow(str(running)) from None
-    app.send_task(names.TRAIN, args=[job.id], task_id=job.id)
-    return {"job_id": job.id}
+    return retraining.begin(due_at, owner="beat")
 
 
 @app.task(name=names.MIRROR)
@@ -58,3 +47,24 @@ def mirror() -> None:
 @app.task(name=names.PUBLISH)
 def publish() -> None:
     publishing.publish_champion(context.get().database, context.get().settings, datetime.now(UTC))
+
+
+@app.task(name=names.SCORE_OVERLAP, bind=True, max_retries=LOOKS)
+def score_overlap(self: Task) -> None:
+    """As soon as all scoring workers serve the champion; what is not done by then, the timetable does."""
+    house, now = context.get(), datetime.now(UTC)
+    with house.database.read() as session:
+        chosen = models.champion(session)
+        wanted = overlap.brand_ids(session, chosen, now) if chosen else ()
+    if chosen is None or not wanted:
+        return
+    if any(beat["model"] != chosen.version for beat in heard_of(house.redis, names.HEARTBEATS).values()):
+        if self.request.retries < LOOKS:
+            raise self.retry(countdown=LOOK_AGAIN_S)
+        return
+    asked = 0
+    for brand_id in wanted:
+        with house.database.write() as session:
+            asked += overlap.ask(session, brand_id, chosen)
+    if asked:
+        app.send_task(names.SCORE_POSTS)
