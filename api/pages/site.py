@@ -92,6 +92,17 @@ def here(**changes: object) -> str:
     return request.path + (f"?{urlencode(wanted)}" if wanted else "")
 
 
+def posts_link(brand_id: int, *, since: datetime, until: datetime, **filters: str | None) -> str:
+    """Where the posts behind a number are: on their page, or as the API lists them until there is one."""
+    times = {
+        name: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for name, at in (("since", since), ("until", until))
+    }
+    is_page = "pages.posts" in current_app.view_functions
+    path, brand = (url_for("pages.posts"), "brand") if is_page else ("/posts", "brand_id")
+    asked = {brand: str(brand_id), **filters, **times}
+    return f"{path}?{urlencode({name: value for name, value in asked.items() if value})}"
+
+
 @blueprint.app_context_processor
 def _known() -> dict[str, Any]:
     """What every template knows."""

@@ -42,4 +42,9 @@ def _element(at: datetime | None, form: str, shows: str) -> Markup:
     )
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"moment": moment, "day": day}
+def second(seconds: int) -> datetime:
+    """Of seconds since 1970, as charts have them."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"moment": moment, "day": day, "second": second}

@@ -23,7 +23,7 @@ export class Chart {
   constructor(figure) {
     this.figure = figure
     this.plot = figure.querySelector('[data-plot]')
-    this.numbers = figure.querySelector('[data-numbers]')
+    this.numbers = figure.querySelector('[data-numbers]').parentElement
     this.readout = figure.querySelector('[data-readout]')
     this.listen()
     this.update()
@@ -33,7 +33,7 @@ export class Chart {
 
   // Draws what the figure's numbers are now; the point that is looked at stays so.
   update() {
-    this.data = JSON.parse(this.numbers.textContent)
+    this.data = JSON.parse(this.numbers.textContent) // its element may be another by now
     this.isTime = this.data.x_kind !== 'number'
     this.middles = this.data.x.map((x, place) => (this.data.ends ? (x + this.data.ends[place]) / 2 : x))
     this.colours = new Palette(this.plot)

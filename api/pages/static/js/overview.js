@@ -1,7 +1,24 @@
+// Charts, the part that reads texts, and what is new while the page is open.
+
 import { drawAll } from './chart.js'
 import { refresh } from './live.js'
 
 const charts = drawAll()
-refresh(30000, (changed) => {
+
+for (const section of document.querySelectorAll('[data-fetch]')) fill(section)
+
+async function fill(section) {
+  const place = section.querySelector('[data-fetched]')
+  try {
+    const answer = await fetch(section.dataset.fetch, { headers: { Accept: 'text/html' } })
+    if (!answer.ok) throw new Error(answer.status)
+    const part = new DOMParser().parseFromString(await answer.text(), 'text/html')
+    place.replaceChildren(...part.body.childNodes)
+  } catch {
+    place.replaceChildren('This could not be read. Load the page again.')
+  }
+}
+
+refresh(20000, (changed) => {
   for (const chart of charts) if (changed.contains(chart.numbers)) chart.update()
 })
