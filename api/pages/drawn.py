@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from api.pages import words
 from api.pages.view import View
 from overheard.estimates import Method
-from overheard.intervals import Share
+from overheard.intervals import NONE, Share
 from overheard.scoring.bundle import LABELS
-from overheard.store.series import Missing
+from overheard.store.series import Missing, Point
 from overheard.store.shares import Estimated
 from overheard.store.tables.alerting import Incident
 from overheard.store.tables.counts import Hour
@@ -22,27 +22,30 @@ MOST_ALERTS = 100
 
 def chart(
     told: Sequence[Estimated],
+    units: Sequence[Point],
     gaps: Sequence[Missing],
     marks: Sequence[dict[str, Any]],
     link: Callable[[datetime, datetime], str],
 ) -> dict[str, Any]:
-    """link: the address of the posts of a stretch of time."""
-    points = [one.point for one in told]
+    """told: what the point of each unit rests on. link: the address of the posts of a stretch of time."""
     return {
-        "x": [_second(point.since) for point in points],
-        "ends": [_second(point.until) for point in points],
+        "x": [_second(unit.since) for unit in units],
+        "ends": [_second(unit.until) for unit in units],
+        "starts": [_second(one.point.since) for one in told],
         "series": [_line(told, place, name) for place, name in enumerate(LABELS)],
-        "volume": [point.posts for point in points],
+        "volume": [unit.posts for unit in units],
+        "posts": [one.point.posts for one in told],
         "gaps": [[_second(gap.since), _second(gap.until), gap.reason] for gap in gaps],
         "marks": marks,
-        "links": [link(point.since, point.until) for point in points],
+        "links": [link(one.point.since, one.point.until) for one in told],
     }
 
 
 def _line(told: Sequence[Estimated], place: int, name: str) -> dict[str, Any]:
     shares = [one.estimate.shares[place] for one in told]
-    ends = {end: [_rounded(getattr(share, end)) for share in shares] for end in ("point", "low", "high")}
-    why = ["no posts" if not one.point.posts else "too few" for one in told]
+    drawn = [NONE if words.is_unsure(share) else share for share in shares]
+    ends = {end: [_rounded(getattr(share, end)) for share in drawn] for end in ("point", "low", "high")}
+    why = [words.lacking(share) if one.point.posts else "no posts" for one, share in zip(told, shares, strict=True)]
     return {"name": name.capitalize(), "mood": name, "why": why, **ends}
 
 

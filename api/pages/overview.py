@@ -24,7 +24,9 @@ from overheard.store.keys import Role
 from overheard.store.listing import Listed
 from overheard.store.movements import Period
 from overheard.store.shares import Estimated
+from overheard.store.tables.alerting import Incident
 from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Mention
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,26 @@ def overview() -> str:
     brand = brands.chosen()
     if brand is None:
         return render_template("overview.html", state="no brand")
-    view = View.of_request(datetime.now(UTC))
     with services().database.read() as session:
         heard = session.scalar(select(func.max(Hour.hour)).where(Hour.brand_id == brand.id))
         if heard is None:
-            listed = feeds.page(session, brand.id, None, 1)
-            return render_template("overview.html", state="no posts", view=view, has_feeds=bool(listed))
-        view = view.cut(session, brand.id)
+            return render_template("overview.html", **_silence(session, brand))
+        view = View.of_request(session, brand.id, datetime.now(UTC))
         told = _told(session, brand, view)
         return render_template("overview.html", state="heard", view=view, heard=heard, **told)
+
+
+def _silence(session: Session, brand: Choice) -> dict[str, Any]:
+    """Posts are counted a few seconds after they were heard."""
+    if session.scalar(select(Mention.post_id).where(Mention.brand_id == brand.id).limit(1)):
+        return {"state": "uncounted"}
+    return {"state": "no posts", "has_feeds": bool(feeds.page(session, brand.id, None, 1))}
 
 
 def _told(session: Session, brand: Choice, view: View) -> dict[str, Any]:
     """What the template shows of a brand."""
     source = view.source or None
-    points, total = shares.read(session, brand.id, view.times, source)
+    points, units, total = view.read(session, brand.id)
     _, before = shares.read(session, brand.id, [view.before, view.since], source)
     gaps = series.gaps(session, brand.id, view.since, view.until, source)
     changes = estimates.change(before.estimate, total.estimate)
@@ -64,7 +71,8 @@ def _told(session: Session, brand: Choice, view: View) -> dict[str, Any]:
     return {
         "periods": [(value, period.name) for value, period in PERIODS.items()],
         "sources": [("", "All"), *((one, words.platform(one)) for one in sources)],
-        "points": points,
+        "rows": list(zip(units, points, strict=True)),
+        "alerts": _open_alerts(session, brand.id),
         "total": total,
         "before": before,
         "gaps": gaps,
@@ -76,11 +84,17 @@ def _told(session: Session, brand: Choice, view: View) -> dict[str, Any]:
         "rivals": _rivals(session, brand, view),
         "chart": drawn.chart(
             points,
+            units,
             gaps,
             drawn.marks(session, brand.id, view),
             lambda since, until: posts_link(brand.id, source=source, since=since, until=until),
         ),
     }
+
+
+def _open_alerts(session: Session, brand_id: int) -> Sequence[Incident]:
+    mine = (Incident.brand_id == brand_id, Incident.resolved_at.is_(None))
+    return session.scalars(select(Incident).where(*mine).order_by(Incident.opened_at.desc()).limit(3)).all()
 
 
 def _rivals(session: Session, brand: Choice, view: View) -> Sequence[Rival]:
@@ -100,10 +114,11 @@ def _rivals(session: Session, brand: Choice, view: View) -> Sequence[Rival]:
 @requires(Role.viewer)
 def why() -> str:
     """A part of the overview: it reads texts, so the page does not wait for it."""
-    brand, view = brands.chosen(), View.of_request(datetime.now(UTC))
+    brand = brands.chosen()
     if brand is None:
         raise NotFound("brand", "")
     with services().database.read() as session:
+        view = View.of_request(session, brand.id, datetime.now(UTC))
         found = movements.why(session, brand.id, Period(view.before, view.since), Period(view.since, view.until))
         examples = [listing.get(session, post_id) for post_id in found.examples]
     return render_template("why.html", view=view, found=found, examples=_worst_first(examples))

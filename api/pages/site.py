@@ -56,7 +56,13 @@ def register(app: Flask) -> None:
     }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {**words.FILTERS, **zones.FILTERS}
-    app.jinja_env.globals |= {"asset": asset, "csrf_token": generate_csrf, "here": here, "version": __version__}
+    app.jinja_env.globals |= {
+        "asset": asset,
+        "csrf_token": generate_csrf,
+        "here": here,
+        "link_to": link_to,
+        "version": __version__,
+    }
     app.register_blueprint(blueprint)
     app.after_request(_as_page)
 
@@ -92,15 +98,19 @@ def here(**changes: object) -> str:
     return request.path + (f"?{urlencode(wanted)}" if wanted else "")
 
 
+def link_to(view: str, **values: Any) -> str | None:
+    """Another page's address; None where there is no such page."""
+    return url_for(f"pages.{view}", **values) if f"pages.{view}" in current_app.view_functions else None
+
+
 def posts_link(brand_id: int, *, since: datetime, until: datetime, **filters: str | None) -> str:
     """Where the posts behind a number are: on their page, or as the API lists them until there is one."""
     times = {
         name: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for name, at in (("since", since), ("until", until))
     }
-    is_page = "pages.posts" in current_app.view_functions
-    path, brand = (url_for("pages.posts"), "brand") if is_page else ("/posts", "brand_id")
-    asked = {brand: str(brand_id), **filters, **times}
-    return f"{path}?{urlencode({name: value for name, value in asked.items() if value})}"
+    page = link_to("posts")
+    asked = {"brand" if page else "brand_id": str(brand_id), **filters, **times}
+    return f"{page or '/posts'}?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
 @blueprint.app_context_processor

@@ -5,6 +5,9 @@ from typing import Any, Final
 
 NARROW: Final = "\N{NARROW NO-BREAK SPACE}"
 MINUS: Final = "\N{MINUS SIGN}"
+LOPSIDED: Final = 1.5
+"""An interval is told by both its ends when one is so many times as far away as the other."""
+UNSURE: Final = 0.6
 PLATFORMS: Final[Mapping[str, str]] = {
     "bluesky": "Bluesky",
     "file": "Files",
@@ -32,6 +35,24 @@ def percent(share: float) -> str:
 def plus_minus(half_width: float) -> str:
     """0.038 -> ±4, in points of a percentage; never ±0."""
     return f"±{max(1, round(half_width * 100))}"
+
+
+def is_unsure(share: Any) -> bool:
+    """Whether a share's interval is so wide that its point says nothing."""
+    return share.point is not None and share.low is not None and share.high - share.low > UNSURE
+
+
+def lacking(share: Any) -> str:
+    """Why there is no number."""
+    return "too unsure" if is_unsure(share) else "too few"
+
+
+def margin(share: Any) -> str:
+    """How sure a share with point, low and high is: ±4, or (0 to 25) where one side is much longer than the other."""
+    down, up = share.point - share.low, share.high - share.point
+    if max(up, down) > LOPSIDED * min(up, down) and round(100 * max(up, down)) > round(100 * min(up, down)) + 1:
+        return f"({_whole(share.low)} to {_whole(share.high)})"
+    return plus_minus(max(up, down))
 
 
 def points(change: float) -> str:
@@ -64,6 +85,9 @@ def platform(source: str) -> str:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "capitalize_first": capitalize_first,
     "count": count,
+    "is_unsure": is_unsure,
+    "lacking": lacking,
+    "margin": margin,
     "percent": percent,
     "platform": platform,
     "plus_minus": plus_minus,

@@ -16,7 +16,12 @@ WORDS = ("I love the new Quokka, wonderful", "The Quokka is awful and it broke",
 def post(number: int) -> dict[str, Any]:
     at = HOURS_AGO + timedelta(seconds=number)
     text = f"{WORDS[number % 3]}, number {number}"
-    return {"external_id": f"q{number}", "text": text, "posted_at": at.isoformat(), "url": f"https://q.example/{number}"}
+    return {
+        "external_id": f"q{number}",
+        "text": text,
+        "posted_at": at.isoformat(),
+        "url": f"https://q.example/{number}",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,9 @@ def test_an_answer_can_be_taken_back(quokka: Heard, drawn: dict[str, Any]) -> No
 
 def test_who_may_do_what(quokka: Heard, drawn: dict[str, Any]) -> None:
     client = quokka.stack.client
-    keys = {role: client.post("/keys", json={"name": role, "role": role}).json()["key"] for role in ("viewer", "labeller")}
+    keys = {
+        role: client.post("/keys", json={"name": role, "role": role}).json()["key"] for role in ("viewer", "labeller")
+    }
     with quokka.stack.new_client(keys["viewer"]) as viewer, quokka.stack.new_client(keys["labeller"]) as labeller:
         assert viewer.get("/audits").status_code == 403
         assert viewer.get(f"/brands/{quokka.brand_id}/audits").status_code == 200

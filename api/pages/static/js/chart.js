@@ -3,7 +3,8 @@
 // A figure that the `chart` macro wrote holds its numbers:
 //   x: seconds since 1970, or numbers where x_kind is "number"; ends: where each point's stretch of time ends
 //   series: [{name, mood or nothing, point: [share or null], low, high}]; unit: "percent" (default) or "number"
-//   volume: posts per point; gaps: [[since, until, reason]]; marks: [{at, kind: "model" or "alert", text}]
+//   starts: where what a point rests on begins, if that is before x; posts: how many posts that has
+//   volume: posts per point, as bars; gaps: [[since, until, reason]]; marks: [{at, kind: "model" or "alert", text}]
 //   links: address of what is behind each point
 // A point without a number breaks the line. The table behind the chart is the server's.
 
@@ -14,6 +15,7 @@ const NARROW = '\u202f'
 const MOODS = ['negative', 'neutral', 'positive']
 const SHOWS_POINTS = 62
 const DAY_S = 86400
+const LOPSIDED = 1.5
 
 export function drawAll(root = document) {
   return [...root.querySelectorAll('[data-chart]')].map((figure) => new Chart(figure))
@@ -122,7 +124,7 @@ export class Chart {
   shared() {
     const cursor = { y: false, drag: { x: false, y: false }, points: { show: false } }
     if (this.data.volume) cursor.sync = { key: `chart-${this.figure.id}`, setSeries: false }
-    return { cursor, legend: { show: false }, padding: [16, 12, 0, 0] }
+    return { cursor, legend: { show: false }, padding: [16, 24, 0, 0] }
   }
 
   span() {
@@ -141,7 +143,10 @@ export class Chart {
 
   timeAxis() {
     const values = (_, splits, __, ___, step) => splits.map((at) => this.tick(at, step))
-    return this.axis({ size: 30, space: 64, values, grid: { show: false } })
+    const { x, ends } = this.data
+    const isDays = this.isTime && ends && ends[0] - x[0] > 20 * 3600
+    const incrs = isDays ? [1, 2, 3, 7, 14, 28, 56, 91, 182, 364].map((days) => days * DAY_S) : undefined
+    return this.axis({ size: 30, space: 64, values, grid: { show: false }, incrs })
   }
 
   tick(at, step) {
@@ -237,11 +242,11 @@ export class Chart {
   }
 
   tell(place) {
-    const { series, volume, links, gaps, marks, x, ends } = this.data
+    const { series, volume, posts, links, gaps, marks, x, ends } = this.data
     if (!x.length) return
     const parts = [node('span', 'when', this.when(place))]
     for (const one of series) parts.push(this.word(one, place))
-    if (volume) parts.push(this.posts(volume[place], links?.[place]))
+    if (posts ?? volume) parts.push(this.posts((posts ?? volume)[place], links?.[place]))
     const until = ends?.[place] ?? x[place]
     const gap = (gaps ?? []).find(([from, to]) => from < until && to > x[place])
     if (gap) parts.push(node('span', 'soft', `Gap: ${gap[2]}`))
@@ -250,13 +255,14 @@ export class Chart {
   }
 
   when(place) {
-    const { x, ends, x_name: name } = this.data
+    const { x, ends, starts, x_name: name } = this.data
     if (!this.isTime) return `${name ?? ''} ${grouped(x[place])}`.trim()
     const length = (ends?.[place] ?? x[place]) - x[place]
     const day = { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: zone }
     const form = length && length < 20 * 3600 ? { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } : day
     const write = (at) => new Intl.DateTimeFormat('en-GB', form).format(at * 1000)
-    return length > 1.5 * DAY_S ? `${write(x[place])} to ${write(ends[place] - 1)}` : write(x[place])
+    const since = starts?.[place] ?? x[place]
+    return since < x[place] || length > 1.5 * DAY_S ? `${write(since)} to ${write((ends?.[place] ?? x[place] + 1) - 1)}` : write(since)
   }
 
   word(one, place) {
@@ -267,8 +273,7 @@ export class Chart {
     const isShare = this.data.unit !== 'number'
     said.append(node('b', '', isShare ? `${Math.round(value * 100)}${NARROW}%` : rounded(value)))
     if (one.low && one.low[place] !== null) {
-      const half = Math.max(one.high[place] - value, value - one.low[place])
-      said.append(node('span', 'margin', ` ±${isShare ? Math.max(1, Math.round(half * 100)) : rounded(half)}`))
+      said.append(node('span', 'margin', ` ${margin(one.low[place], value, one.high[place], isShare)}`))
     }
     return said
   }
@@ -341,6 +346,14 @@ function glyph(ctx, mood, x, y, size, colour, edge) {
 function polygon(ctx, x, y, size, corners) {
   corners.forEach(([right, down], number) => ctx[number ? 'lineTo' : 'moveTo'](x + right * size, y + down * size))
   ctx.closePath()
+}
+
+// As the server's words.margin.
+function margin(low, value, high, isShare) {
+  const write = isShare ? (share) => Math.round(share * 100) : rounded
+  const [short, long] = [value - low, high - value].sort((a, b) => a - b)
+  if (long > LOPSIDED * short && (!isShare || write(long) > write(short) + 1)) return `(${write(low)} to ${write(high)})`
+  return `±${isShare ? Math.max(1, write(long)) : write(long)}`
 }
 
 function grouped(value) {

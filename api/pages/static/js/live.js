@@ -48,21 +48,13 @@ export function follow(url, name, heard, ask, pollMs = POLL_MS) {
   return stop
 }
 
-// Reads this page again every `everyMs` and puts new contents into each element with data-live, which needs an id.
-// Nothing is touched that did not change, that holds the focus, or while the page is hidden. changed(element): hears of each.
-export function refresh(everyMs, changed = () => {}) {
+// Returns a function that reads this page again and puts new contents into each element with data-live, which needs an
+// id. Nothing is touched that did not change, or that holds the focus. changed(element): hears of each.
+export function reader(changed = () => {}) {
   const before = new Map([...document.querySelectorAll('[data-live]')].map((one) => [one.id, one.innerHTML]))
-  let timer = 0
+  let isReading = false
 
-  async function again() {
-    if (!document.hidden) await once().catch(() => {}) // it is asked again
-    timer = setTimeout(again, everyMs)
-  }
-
-  async function once() {
-    const answer = await fetch(location.href, { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(PATIENCE_MS) })
-    if (!answer.ok || answer.redirected) return
-    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html')
+  function take(fresh) {
     for (const old of document.querySelectorAll('[data-live]')) {
       const now = fresh.getElementById(old.id)
       if (!now || now.innerHTML === before.get(old.id) || old.contains(document.activeElement)) continue
@@ -72,6 +64,23 @@ export function refresh(everyMs, changed = () => {}) {
     }
   }
 
-  timer = setTimeout(again, everyMs)
-  return () => clearTimeout(timer)
+  return async function read() {
+    if (isReading || document.hidden) return
+    isReading = true
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(PATIENCE_MS) })
+      if (answer.ok && !answer.redirected) take(new DOMParser().parseFromString(await answer.text(), 'text/html'))
+    } catch {
+      // it is asked again
+    } finally {
+      isReading = false
+    }
+  }
+}
+
+// Reads this page again every so often.
+export function refresh(everyMs, changed) {
+  const read = reader(changed)
+  const timer = setInterval(read, everyMs)
+  return () => clearInterval(timer)
 }

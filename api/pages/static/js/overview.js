@@ -1,7 +1,7 @@
 // Charts, the part that reads texts, and what is new while the page is open.
 
 import { drawAll } from './chart.js'
-import { refresh } from './live.js'
+import { follow, reader } from './live.js'
 
 const charts = drawAll()
 
@@ -19,6 +19,8 @@ async function fill(section) {
   }
 }
 
-refresh(20000, (changed) => {
+const read = reader((changed) => {
   for (const chart of charts) if (changed.contains(chart.numbers)) chart.update()
 })
+follow(document.querySelector('[data-events]')?.dataset.events, 'heard', (event) => void (event && read()), read, 20000)
+setInterval(read, 120000) // what no event tells: a clock that went on, an audit, posts of long ago
