@@ -8,6 +8,7 @@ from overheard.cli.brands import app as brands
 from overheard.cli.doctor import doctor
 from overheard.cli.evaluate import evaluate
 from overheard.cli.feeds import app as feeds
+from overheard.cli.keep import backup, migrate, restore
 from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="What people say about a brand, how sure that is, and a model that learns from every correction.",
 )
-for command in (up, down, doctor, score, evaluate, train, export, replay):
+for command in (up, down, doctor, score, evaluate, train, export, replay, migrate, backup, restore):
     app.command()(command)
 app.add_typer(brands, name="brands")
 app.add_typer(feeds, name="feeds")
