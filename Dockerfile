@@ -15,14 +15,17 @@ RUN python -m venv --without-pip /opt/overheard
 COPY pyproject.toml constraints.txt ./
 COPY deploy/requirements.py deploy/requirements.py
 
-# Of the core the API leaves out what only scoring and the command line need; of pyarrow what neither files nor fsspec need.
+# Of the core the API leaves out what only scoring and the command line need, and of its packages what nothing imports:
+# an import at the end of the image says whether that was too much.
 FROM tools AS api-environment
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python deploy/requirements.py postgres --without onnxruntime tokenizers > requirements.txt \
+    python deploy/requirements.py postgres --without onnxruntime tokenizers rich typer > requirements.txt \
     && pip install -r requirements.txt
 WORKDIR /opt/overheard/lib/python3.11/site-packages
-RUN rm -rf pyarrow/tests pyarrow/include pyarrow/src pyarrow/*flight* pyarrow/*substrait* \
-    && find numpy -type d -name tests -prune -exec rm -rf {} +
+RUN rm -rf pyarrow/tests pyarrow/include pyarrow/src pyarrow/*flight* pyarrow/*.so.*.*.* \
+        numpy/f2py numpy/distutils sqlalchemy/testing prompt_toolkit wcwidth \
+    && find numpy -type d -name tests -prune -exec rm -rf {} + \
+    && find . -regex '.*\.\(pyi\|pyx\|pxi\|pxd\)' -delete
 
 # mlflow-skinny is its client: the io worker tells the server of trainings and models. EXTRA_PACKAGES: what a model
 # store elsewhere takes, such as s3fs.
@@ -93,6 +96,7 @@ USER 1000
 FROM runtime AS api
 COPY --from=api-environment /opt/overheard /opt/overheard
 COPY --from=api-code /code /opt/overheard
+RUN python -c "import api.app, overheard.batches.receive, overheard.batches.results, psycopg"
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('OVERHEARD_PORT', '8000') + '/health/live', timeout=4)"]

@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--look", action="store_true", help="begin no training; the newest one must have ended")
     parser.add_argument("--timeout", type=float, default=1200, help="seconds that the training may take")
     given = parser.parse_args()
-    api = Api(given.url, os.environ["OVERHEARD_API_KEY"])  # noqa: TID251 - it runs without our packages
+    api = Api(given.url, os.environ["OVERHEARD_API_KEY"])
     train = (lambda: remembers(api)) if given.look else (lambda: trains(api, given.data, given.timeout))
     steps: list[tuple[str, Callable[[], str]]] = [
         (
