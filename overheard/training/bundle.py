@@ -11,11 +11,12 @@ from overheard import reference
 from overheard.errors import BundleError
 from overheard.reference import Vocabulary
 from overheard.scoring.bundle import REFERENCE, Manifest
+from overheard.scoring.engine import softmax
 from overheard.scoring.onnx import OnnxEngine
 from overheard.scoring.text import clean
 from overheard.training import forms
 from overheard.training.agreement import Judge
-from overheard.training.calibration import fit_temperature
+from overheard.training.calibration import fit_temperature, known
 from overheard.training.checkpoint import open_checkpoint
 from overheard.training.data import Rows
 from overheard.training.export import CALIBRATION_TEXTS, with_long_ones, write_bundle
@@ -52,8 +53,10 @@ def make_bundle(
                 checkpoint, "its graph does not answer as torch does, in no form: this kind can't be served"
             )
         logits = np.log(np.maximum(OnnxEngine(judge.draft, 0).score(held_out.texts), 1e-9))
-        temperature = fit_temperature(logits, np.array(held_out.labels), prior_shift)
+        labels = np.array(held_out.labels)
+        temperature = fit_temperature(logits, labels, prior_shift)
         metrics = {**facts.get("metrics", {}), "conversion": {"float32_parts": list(choice.kept), **choice.tried}}
+        metrics |= known(softmax(logits, temperature), labels)
         own = {"labels": opened.labels, "max_tokens": opened.max_tokens, "temperature": temperature, "metrics": metrics}
         vocabulary = Vocabulary(opened.tokenizer.backend_tokenizer, opened.max_tokens)
         return write_bundle(

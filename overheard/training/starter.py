@@ -21,7 +21,7 @@ from overheard.reference import Vocabulary
 from overheard.scoring.bundle import REFERENCE, Manifest
 from overheard.scoring.engine import Floats, softmax
 from overheard.scoring.onnx import OnnxEngine
-from overheard.training.calibration import fit_temperature
+from overheard.training.calibration import fit_temperature, known
 from overheard.training.copies import without_copies
 from overheard.training.data import Rows, load_rows
 from overheard.training.export import export_bundle
@@ -68,6 +68,7 @@ def bundle_starter(rows: Rows, test: Rows | None, base: str, weights: Path, out:
         metrics: dict[str, Any] = {"recipe": asdict(recipe), "rows": len(kept)}
         told = reference_of(Path(scratch) / "draft", kept, uncalibrated.argmax(axis=1).tolist())
         metrics["held_out"] = _judge(uncalibrated, held_out, temperature)
+        metrics |= known(softmax(uncalibrated, temperature), np.array(held_out.labels))
         if test:
             test = without_copies(test, rows)
             metrics["test"] = _judge(np.log(engine.score(test.texts)), test, temperature)
