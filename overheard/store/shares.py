@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import Moments, Summary
-from overheard.estimates import MIN_AUDITS, Audits, Estimate, estimate
+from overheard.estimates import MIN_AUDITS, Audits, Estimate
+from overheard.remembered import remembered
 from overheard.store import audited, series
 from overheard.store.audited import Audited
 from overheard.store.series import Point
@@ -67,14 +68,14 @@ def together(points: Sequence[Point]) -> Point:
 
 
 def _estimate(point: Point, people: Audited, priors: dict[str, Any], source: str | None) -> Estimate:
-    own: Audits | None = people.between(point.since, point.until, source)
-    if own is not None and _reached(own) < COVERED * point.scored:
-        own = None
+    prior = priors.get(next(iter(point.versions), ""))
+    own = people.between(point.since, point.until, source)
+    if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
+        return remembered(point.counted, own, None, prior)
     nearby = people.between(point.since - NEAR, point.until + NEAR, source)
     if source and len(nearby) < MIN_AUDITS:
         nearby = people.between(point.since - NEAR, point.until + NEAR)
-    version = next(iter(point.versions), "")
-    return estimate(point.counted, own, nearby, prior=priors.get(version))
+    return remembered(point.counted, None, nearby, prior)
 
 
 def _reached(audits: Audits) -> float:
