@@ -8,7 +8,7 @@ read by the starter, which never saw them.
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -75,14 +75,14 @@ class Topics:
         return cls(np.array(table["id"])[kept], np.array(table["text"])[kept], names[places][kept], labels[kept])
 
 
-def train(data: Path, topics: Topics, base: str, out: Path) -> None:
+def train(data: Path, topics: Topics, base: str, out: Path, epochs: float) -> None:
     """Write the bundle of a model that never saw these topics, and beside it the rows that calibrated it."""
     table = pq.read_table(data, columns=["id", "text", "label"]).to_pydict()
     own = set(topics.ids.tolist())
     others = [place for place, key in enumerate(table["id"]) if key not in own]
     rows = Rows(tuple(table["text"]), tuple(table["label"]))[others]
     rows = without_copies(rows, Rows(tuple(topics.texts.tolist()), tuple(topics.labels.tolist())))
-    recipe = Recipe()
+    recipe = replace(Recipe(), epochs=epochs)
     kept, held_out = rows.split(HELD_OUT_SHARE, recipe.seed)
     held_out = without_copies(held_out, kept)
     print(f"{len(kept)} rows to learn, {len(held_out)} held out", flush=True)

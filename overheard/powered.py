@@ -17,6 +17,9 @@ _DOUBT: Final = 4.0
 """Audits' worth of doubt, about the square of the normal quantile: so many say that the model is of no help, and that a
 class is neither rare nor common. Without it ten audits that lack a class would make its share seem known."""
 
+_SETTLED: Final = 10.0
+"""Audits from which on a tuning for each class and prediction is believed more than one for all together."""
+
 
 @dataclass(frozen=True)
 class Audits:
@@ -40,39 +43,52 @@ class Audits:
 @dataclass(frozen=True)
 class Powered:
     """points (3,) sum to 1 but may lie a little outside [0, 1]. worth (3,): as sure as so many posts drawn at random.
-    z: the quantile for these. net: correlation of the negative and the positive share. power: how far the model was
-    trusted, 0 to 1."""
+    z: the quantile for these. correlation: of the negative and the positive share."""
 
     points: Floats
     worth: Floats
     z: float
     correlation: float
-    power: float
 
 
 def powered(audits: Audits, predicted: Floats, means: Floats) -> Powered:
     """predicted (n, 3): what is predicted of the audited posts; means (3,): of all posts. Needs two audits or more."""
-    strata, sizes, answered = _collapsed(audits)
+    strata, sizes, answered = collapsed(audits)
     weights = (sizes / answered)[strata]
     truth = np.eye(3)[audits.labels]
     both = np.concatenate([truth, predicted], axis=1)
     middle = weights @ both / weights.sum()
-    spread = _covariance((both - middle) * (weights / weights.sum())[:, None], strata, sizes, answered)
+    spread = covariance((both - middle) * (weights / weights.sum())[:, None], strata, sizes, answered)
     of_truth, of_both, of_predicted = spread[:3, :3], spread[:3, 3:], spread[3:, 3:]
-    power = float(np.clip(np.trace(of_both) / max(np.trace(of_predicted), 1e-12), 0.0, 1.0))
-    errors = of_truth - power * (of_both + of_both.T) + power**2 * of_predicted
-    points = middle[:3] + power * (means - middle[3:])
-    scale = np.sqrt(errors[0, 0] * errors[2, 2])
+    power, spent = _power(of_both, of_predicted, len(audits))
+    errors = of_truth - power @ of_both.T - of_both @ power.T + power @ of_predicted @ power.T
+    errors *= (len(audits) - 1) / (len(audits) - 1 - spent)
+    points = middle[:3] + power @ (means - middle[3:])
+    scale = np.sqrt(max(errors[0, 0] * errors[2, 2], 0.0))
     return Powered(
         points=points,
         worth=_worth(middle[:3], np.diag(of_truth), np.diag(errors), len(audits)),
         z=quantile(len(audits) - len(sizes) - 1),
         correlation=float(errors[0, 2] / scale) if scale > 0 else 0.0,
-        power=power,
     )
 
 
-def _collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
+def _power(of_both: Floats, of_predicted: Floats, count: int) -> tuple[Floats, float]:
+    """How far each class follows each prediction, (3, 3), and how many degrees of freedom finding that out takes.
+
+    Between two ways to tune: one number for all classes, as in PPI++, which few audits tell well, and a regression on
+    all predictions (Sarndal et al., 6.4), which also sets right what the model takes for what. The latter counts as
+    much as the audits are more than `_SETTLED`. Either way shares go on summing to 1.
+    """
+    size = max(float(np.trace(of_predicted)), 1e-12)
+    common = np.eye(3) * np.clip(np.trace(of_both) / size, 0.0, 1.0)
+    held = _SETTLED / count * size / 2
+    own = (of_both - common @ of_predicted) @ np.linalg.inv(of_predicted + held * np.eye(3))
+    known = np.linalg.eigvalsh(of_predicted)
+    return common + own, 1 + float((known / (known + held)).sum())
+
+
+def collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
     """Strata with fewer than two answers tell no variance: they are put together, with the largest if need be."""
     sizes, answered = audits.sizes.astype(np.float64), audits.answered.astype(np.float64)
     order = np.argsort(answered, kind="stable")
@@ -84,7 +100,7 @@ def _collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
     return place[audits.strata], together[0], together[1]
 
 
-def _covariance(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
+def covariance(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
     """Of the sum of the parts (n, k) of a total, as another sample of the same design would give it: (k, k).
 
     Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted survey sampling

@@ -9,11 +9,12 @@ import numpy as np
 
 from overheard.errors import BundleError
 from overheard.scoring.bundle import Manifest
+from overheard.scoring.engine import softmax
 from overheard.scoring.onnx import OnnxEngine
 from overheard.scoring.text import clean
 from overheard.training import forms
 from overheard.training.agreement import Judge
-from overheard.training.calibration import fit_temperature
+from overheard.training.calibration import fit_temperature, known
 from overheard.training.checkpoint import open_checkpoint
 from overheard.training.data import Rows
 from overheard.training.export import CALIBRATION_TEXTS, with_long_ones, write_bundle
@@ -48,8 +49,10 @@ def make_bundle(
                 checkpoint, "its graph does not answer as torch does, in no form: this kind can't be served"
             )
         logits = np.log(np.maximum(OnnxEngine(judge.draft, 0).score(held_out.texts), 1e-9))
-        temperature = fit_temperature(logits, np.array(held_out.labels), prior_shift)
+        labels = np.array(held_out.labels)
+        temperature = fit_temperature(logits, labels, prior_shift)
         metrics = {**facts.get("metrics", {}), "conversion": {"float32_parts": list(choice.kept), **choice.tried}}
+        metrics |= known(softmax(logits, temperature), labels)
         own = {"labels": opened.labels, "max_tokens": opened.max_tokens, "temperature": temperature, "metrics": metrics}
         return write_bundle(
             out, choice.graph, opened.model, opened.tokenizer, {**facts, **own}, form=choice.form, with_weights=True

@@ -19,7 +19,7 @@ from overheard.evaluation import evaluate
 from overheard.scoring.bundle import Manifest
 from overheard.scoring.engine import Floats, softmax
 from overheard.scoring.onnx import OnnxEngine
-from overheard.training.calibration import fit_temperature
+from overheard.training.calibration import fit_temperature, known
 from overheard.training.copies import without_copies
 from overheard.training.data import Rows, load_rows
 from overheard.training.export import export_bundle
@@ -65,6 +65,7 @@ def bundle_starter(rows: Rows, test: Rows | None, base: str, weights: Path, out:
         temperature = fit_temperature(uncalibrated, np.array(held_out.labels), recipe.prior_shift)
         metrics: dict[str, Any] = {"recipe": asdict(recipe), "rows": len(kept)}
         metrics["held_out"] = _judge(uncalibrated, held_out, temperature)
+        metrics |= known(softmax(uncalibrated, temperature), np.array(held_out.labels))
         if test:
             test = without_copies(test, rows)
             metrics["test"] = _judge(np.log(engine.score(test.texts)), test, temperature)

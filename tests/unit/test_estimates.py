@@ -1,0 +1,240 @@
+"""Shares and their intervals, on made-up populations whose truth is known: 500 audits are drawn from each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from overheard.aggregates import CELLS, MIDDLES, Floats, Moments, Summary, cells, summary
+from overheard.estimates import MIN_AUDITS, MIN_POSTS, Audits, Estimate, Method, change, estimate
+from overheard.intervals import Share, difference, wilson
+from overheard.shift import adapt
+
+DRAWS = 500
+TAUGHT = (0.25, 0.4, 0.35)
+MIXED, RARE = (0.25, 0.45, 0.3), (0.06, 0.6, 0.34)
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Posts with a truth and what a model says of them."""
+
+    probabilities: Floats
+    labels: Ints
+
+    @classmethod
+    def of(
+        cls, posts: int, shares: tuple[float, ...], bias: tuple[float, ...] = (0, 0, 0), seed: int = 0
+    ) -> "Population":
+        """bias: added to the log odds of a model that would be calibrated under TAUGHT."""
+        rng = np.random.default_rng(seed)
+        labels = rng.choice(3, posts, p=shares)
+        places = np.array([[-1.3, 0], [0, 1.5], [1.3, 0]])
+        seen = places[labels] + rng.normal(size=(posts, 2))
+        odds = np.log(TAUGHT) + np.array(bias) - ((seen[:, None] - places) ** 2).sum(axis=2) / 2
+        likely = np.exp(odds - odds.max(axis=1, keepdims=True))
+        return cls(likely / likely.sum(axis=1, keepdims=True), labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def truth(self) -> Floats:
+        return np.bincount(self.labels, minlength=3) / len(self)
+
+    def draw(self, rng: np.random.Generator, count: int, stratum: Ints | None = None) -> tuple[Audits, Ints]:
+        """count: of each stratum. Returns the audits and which posts they are."""
+        stratum = np.zeros(len(self), np.int64) if stratum is None else stratum
+        groups = [np.flatnonzero(stratum == place) for place in range(stratum.max() + 1)]
+        drawn = np.concatenate([rng.choice(group, min(count, len(group)), replace=False) for group in groups])
+        sizes, answered = np.bincount(stratum), np.bincount(stratum[drawn], minlength=len(groups))
+        return Audits(self.probabilities[drawn], self.labels[drawn], stratum[drawn], sizes, answered), drawn
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "Population":
+        return Population(self.probabilities[chosen], self.labels[chosen])
+
+
+def covered(found: list[Estimate], truth: Floats) -> Floats:
+    """How often each share's interval had the truth in it."""
+    bounds = np.array([[(share.low, share.high) for share in one.shares] for one in found], np.float64)
+    return ((bounds[..., 0] <= truth + 1e-9) & (truth <= bounds[..., 1] + 1e-9)).mean(axis=0)
+
+
+def half_width(found: list[Estimate]) -> float:
+    return float(np.mean([[(share.high or 0) - (share.low or 0) for share in one.shares] for one in found]) / 2)
+
+
+def blind(audits: Audits) -> Audits:
+    """The same labels with a model that says nothing: what labels alone give."""
+    return Audits(np.full((len(audits), 3), 1 / 3), audits.labels, audits.strata, audits.sizes, audits.answered)
+
+
+def called(population: Population) -> Ints:
+    return population.probabilities.argmax(axis=1)
+
+
+def day(population: Population) -> Ints:
+    return np.arange(len(population)) % 7
+
+
+@pytest.mark.parametrize(
+    ("population", "count", "strata"),
+    [
+        (Population.of(2000, MIXED), 50, None),
+        (Population.of(2000, MIXED, bias=(1.2, 0, -0.5)), 50, None),
+        (Population.of(2000, MIXED, bias=(1.2, 0, -0.5)), 100, None),
+        (Population.of(3000, RARE), 50, None),
+        (Population.of(3000, RARE, bias=(2, 0, 0)), 50, None),
+        (Population.of(100, RARE), 50, None),
+        (Population.of(2000, RARE), 17, called),
+        (Population.of(2000, RARE), 14, day),
+    ],
+    ids=["calibrated", "biased", "biased-100", "rare", "rare-biased", "few-posts", "strata-by-call", "strata-by-day"],
+)
+def test_audited_intervals_hold_the_truth_and_are_narrower_than_labels_alone(
+    population: Population, count: int, strata: Callable[[Population], Ints] | None
+) -> None:
+    rng, counted = np.random.default_rng(1), summary(population.probabilities)
+    nothing = summary(np.full((len(population), 3), 1 / 3))
+    audits = [population.draw(rng, count, strata and strata(population))[0] for _ in range(DRAWS)]
+    found = [estimate(counted, drawn, prior=TAUGHT) for drawn in audits]
+    assert covered(found, population.truth()).min() >= 0.93
+    alone = [estimate(nothing, blind(drawn)) for drawn in audits[:50]]
+    assert half_width(found) < (0.97 if strata is called else 0.9) * half_width(alone)
+
+
+def test_audits_of_a_week_hold_for_one_of_its_days() -> None:
+    population, rng = Population.of(3000, MIXED, bias=(0.8, 0, 0)), np.random.default_rng(2)
+    is_day = np.arange(len(population)) % 4 == 0
+    of_day, found = population[is_day], []
+    counted = summary(of_day.probabilities)
+    for _ in range(DRAWS):
+        audits, drawn = population.draw(rng, 140)
+        own = is_day[drawn]
+        cut = Audits(audits.probabilities[own], audits.labels[own], audits.strata[own], audits.sizes, audits.answered)
+        found.append(estimate(counted, cut, prior=TAUGHT))
+    assert {one.method for one in found} == {Method.audited}
+    assert covered(found, of_day.truth()).min() >= 0.93
+
+
+def test_a_difference_of_two_weeks_is_held_too() -> None:
+    weeks = [Population.of(1500, MIXED, bias=(0.8, 0, 0)), Population.of(1500, (0.35, 0.4, 0.25), bias=(0.8, 0, 0))]
+    rng, counted = np.random.default_rng(3), [summary(week.probabilities) for week in weeks]
+    truth, hits = weeks[1].truth() - weeks[0].truth(), np.zeros(3)
+    for _ in range(DRAWS):
+        before, after = (estimate(c, w.draw(rng, 60)[0], prior=TAUGHT) for c, w in zip(counted, weeks, strict=True))
+        moved = change(before, after)
+        hits += [share.low <= true <= share.high for share, true in zip(moved, truth, strict=True)]  # type: ignore[operator]
+    assert hits.min() / DRAWS >= 0.93
+
+
+def test_a_change_shows_before_anybody_audits_it_although_the_model_is_biased() -> None:
+    before, after = (
+        Population.of(800, shares, bias=(1, 0, 0), seed=seed)
+        for seed, shares in enumerate(((0.2, 0.5, 0.3), (0.4, 0.4, 0.2)))
+    )
+    negative, _, _ = change(*(estimate(summary(week.probabilities), prior=TAUGHT) for week in (before, after)))
+    assert negative.low is not None
+    assert 0.1 < negative.low < 0.2
+
+
+def test_shares_are_shares() -> None:
+    population, rng = Population.of(200, (0.01, 0.01, 0.98)), np.random.default_rng(4)
+    for _ in range(50):
+        one = estimate(summary(population.probabilities), population.draw(rng, 30)[0], prior=TAUGHT)
+        points = [share.point for share in one.shares]
+        assert sum(points) == pytest.approx(1)  # type: ignore[arg-type]
+        for share in one.shares:
+            assert 0 <= share.low <= share.point <= share.high <= 1  # type: ignore[operator]
+        assert one.net.low <= one.net.point <= one.net.high  # type: ignore[operator]
+
+
+def test_a_census_is_known() -> None:
+    population = Population.of(60, MIXED)
+    audits, _ = population.draw(np.random.default_rng(0), 60)
+    found = estimate(summary(population.probabilities), audits, prior=TAUGHT)
+    assert [share.point for share in found.shares] == pytest.approx(population.truth().tolist())
+    assert half_width([found]) < 0.001
+
+
+def test_prior_shift_is_corrected_without_a_label() -> None:
+    population = Population.of(3000, RARE)
+    found = estimate(summary(population.probabilities), prior=TAUGHT)
+    corrected = np.array([share.point for share in found.shares])
+    assert found.method == Method.corrected
+    assert np.abs(corrected - population.truth()).max() < 0.02
+    assert np.abs(np.array(found.raw) - population.truth()).max() > 0.03
+
+
+def test_what_nobody_audited_is_less_sure_than_forty_audits_however_many_posts_there_are() -> None:
+    found = estimate(summary(Population.of(20_000, MIXED).probabilities), prior=TAUGHT)
+    for share in found.shares:
+        alone = wilson(share.point or 0, 40)
+        assert (share.high or 0) - (share.low or 0) >= (alone.high or 0) - (alone.low or 0)
+
+
+def test_audits_of_other_days_help_where_there_are_none_of_these() -> None:
+    before, now = (Population.of(2000, MIXED, bias=(1.5, 0, 0), seed=seed) for seed in (5, 6))
+    audits, _ = before.draw(np.random.default_rng(7), 200)
+    counted = summary(now.probabilities)
+    helped, alone = estimate(counted, nearby=audits, prior=TAUGHT), estimate(counted, prior=TAUGHT)
+    assert helped.method == Method.nearby
+    assert half_width([helped]) < half_width([alone])
+    miss = [abs((one.shares[0].point or 0) - now.truth()[0]) for one in (helped, alone)]
+    assert miss[0] < 0.5 * miss[1]
+
+
+def test_too_little_is_said_to_be_too_little() -> None:
+    few = Population.of(MIN_POSTS - 1, MIXED)
+    found = estimate(summary(few.probabilities), prior=TAUGHT)
+    assert found.method == Method.too_few
+    assert found.shares[0] == Share(None, None, None)
+    assert found.raw is not None
+    assert estimate(summary(np.zeros((0, 3)))).raw is None
+    many = Population.of(500, MIXED)
+    audits, _ = many.draw(np.random.default_rng(8), MIN_AUDITS - 1)
+    assert estimate(summary(many.probabilities), audits, prior=TAUGHT).method == Method.corrected
+
+
+def test_hours_of_an_older_format_have_raw_shares_only() -> None:
+    moments = Moments.unpack([b"of an older format"]).sum()
+    found = estimate(Summary(100, (20, 50, 30), (20.0, 50.0, 30.0), moments), prior=TAUGHT)
+    assert (found.method, found.raw) == (Method.too_few, (0.2, 0.5, 0.3))
+
+
+def test_the_interval_of_a_correction_is_what_a_bootstrap_gives() -> None:
+    rng = np.random.default_rng(9)
+    counts = summary(Population.of(600, MIXED).probabilities).moments.cells
+    whole = adapt(MIDDLES, counts, np.array(TAUGHT))
+    again = [
+        adapt(MIDDLES, rng.multinomial(600, counts / 600).astype(float), np.array(TAUGHT)).shares for _ in range(300)
+    ]
+    varies = whole.shares * (1 - whole.shares) / whole.worth
+    assert np.var(again, axis=0) == pytest.approx(varies, rel=0.25)
+
+
+def test_packed_hours_add_up_to_all_posts() -> None:
+    population = Population.of(3000, MIXED)
+    parts = np.array_split(population.probabilities, 24)
+    total = Moments.unpack([summary(part).moments.pack() for part in parts]).sum()
+    whole = summary(population.probabilities).moments
+    assert total.cells.tolist() == whole.cells.tolist()
+    assert total.by_called == pytest.approx(whole.by_called, rel=1e-5)
+    assert Moments.unpack([]).sum().posts == 0
+
+
+def test_a_cell_stands_for_its_posts() -> None:
+    population = Population.of(5000, MIXED)
+    assert cells(MIDDLES).tolist() == list(range(CELLS))
+    assert MIDDLES[cells(population.probabilities)].mean(axis=0) == pytest.approx(
+        population.probabilities.mean(axis=0), abs=0.005
+    )
+
+
+def test_a_difference_of_dependent_shares_knows_it() -> None:
+    one, other = wilson(0.3, 100), wilson(0.2, 100)
+    apart, together = difference(one, other), difference(one, other, correlation=0.9)
+    assert (together.high or 0) - (together.low or 0) < 0.5 * ((apart.high or 0) - (apart.low or 0))
+    assert difference(one, Share(None, None, None)).point is None
