@@ -1,4 +1,4 @@
-"""Which posts people are asked to check: a random sample of those called negative, of the neutral and of the positive."""
+"""Which posts people are asked to check: a random sample of those that are called negative, neutral, positive each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,6 +13,7 @@ from overheard.store.parts import Answer
 from overheard.store.shares import Estimated
 from overheard.store.tables.audits import Audit
 from overheard.store.tables.heard import Post
+from overheard.store.tables.learning import Model
 from tests.weeks import MONDAY, WEEK, judge, two_weeks
 
 
@@ -98,10 +99,14 @@ def test_audits_speak_of_the_model_that_the_hours_speak_of(either: Database, bra
     assert share.low < 1 / 6 < share.high < share.low + 0.06
 
 
-def test_the_mix_that_a_model_assumes_is_that_of_what_it_was_calibrated_on() -> None:
-    confusion = [[30, 5, 5], [0, 160, 0], [0, 0, 360]]
-    made_here = {"metrics": {"held_out": {"confusion": confusion}, "recipe": {"prior_shift": 0.5}}}
-    assert shares.prior_of(made_here) == pytest.approx((6.3246 / 37.947, 12.649 / 37.947, 18.974 / 37.947), abs=1e-3)
-    trained = {"snapshot": {"counts": {"validation": [10, 10, 20]}}, "params": {"prior_shift": 0.0}}
-    assert shares.prior_of(trained) == pytest.approx((0.25, 0.25, 0.5))
-    assert shares.prior_of({"metrics": {}}) is None
+def test_shares_are_corrected_for_the_mix_that_the_model_assumes(either: Database, brand_id: int) -> None:
+    def unaudited() -> float:
+        (week,), _ = read(either, brand_id, MONDAY - WEEK, MONDAY)
+        assert week.estimate.method == Method.corrected
+        return negative(week)
+
+    before = unaudited()
+    with either.write() as session:
+        facts = {"metrics": {"prior": [0.8, 0.1, 0.1]}}
+        session.add(Model(version="m1", name="m1", base="", facts=facts, created_at=MONDAY))
+    assert unaudited() < before - 0.1
