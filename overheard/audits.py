@@ -1,4 +1,4 @@
-"""Which posts people are asked to check: a stratified random sample, the larger where the model is the less sure."""
+"""Which posts people are asked to check: a random sample of those that are called negative, neutral, positive each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 from overheard.aggregates import Floats
 from overheard.scoring.bundle import LABELS
 
-SURE: Final = 0.8
-"""A post is called surely from this probability on."""
-NAMES: Final = tuple(f"{name}, {how}" for name in LABELS for how in ("unsure", "sure"))
-LEAST: Final = 3
+LEAST: Final = 5
 """Of each stratum: people can't tell of some, and a spread needs two."""
 Ints = NDArray[np.int64]
 
@@ -48,7 +45,7 @@ def sample(probabilities: Floats, count: int, seed: int | Sequence[int]) -> Samp
     random = np.random.default_rng(seed)
     chosen = [random.choice(np.flatnonzero(strata == h), size, replace=False) for h, size in enumerate(drawn)]
     places = random.permutation(np.concatenate([np.zeros(0, np.int64), *chosen]))
-    names = [NAMES[h] if h >= 0 else "all" for h in found.tolist()]
+    names = [LABELS[h] if h >= 0 else "all" for h in found.tolist()]
     table = tuple(Stratum(*row) for row in zip(names, sizes.tolist(), drawn.tolist(), strict=True))
     return Sample(places, strata[places], table)
 
@@ -68,11 +65,12 @@ def allocate(sizes: Ints, spreads: Floats, count: int) -> Ints:
 
 
 def _strata(probabilities: Floats, count: int) -> Ints:
-    """(n,) the place in NAMES; all -1 where there would be fewer than LEAST of each."""
-    if count < LEAST * len(NAMES):
-        return np.full(len(probabilities), -1)
-    strata: Ints = 2 * probabilities.argmax(axis=1) + (probabilities.max(axis=1) >= SURE)
-    return strata
+    """(n,) the class that a post is called; all -1 where there would be fewer than LEAST of each.
+
+    Cutting by how sure the model is, too, gained nothing on two streams: the estimate knows the probabilities anyway.
+    """
+    called: Ints = probabilities.argmax(axis=1)
+    return called if count >= LEAST * len(LABELS) else np.full(len(called), -1)
 
 
 def _spreads(probabilities: Floats, strata: Ints, count: int) -> Floats:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +44,20 @@ class Audited:
 
     def cut(self, chosen: Mask) -> Audits:
         """(n,) of those. Only their strata are left: what is not of a part says nothing of it."""
-        found, strata = np.unique(self.strata[chosen], return_inverse=True)
-        return Audits(self.probabilities[chosen], self.labels[chosen], strata, self.sizes[found], self.answered[found])
+        strata = self.strata[chosen]
+        is_left = np.bincount(strata, minlength=len(self.sizes)) > 0
+        places = np.cumsum(is_left) - 1
+        return Audits(
+            self.probabilities[chosen], self.labels[chosen], places[strata], self.sizes[is_left], self.answered[is_left]
+        )
+
+
+_COLUMNS: Final = (
+    *(Audit.id, Audit.draw_id, Audit.stratum, Audit.posted_at, Audit.source, Audit.language, Audit.text_key),
+    *(Label.label, Score.model),
+    *(Audit.model, Audit.negative, Audit.neutral, Audit.positive),
+    *(Score.negative, Score.neutral, Score.positive),
+)
 
 
 def read(session: Session, brand_id: int, since: datetime, until: datetime) -> Audited:
@@ -59,15 +71,19 @@ def read(session: Session, brand_id: int, since: datetime, until: datetime) -> A
         firsts[draw.id] = len(sizes)
         sizes += [stratum["posts"] for stratum in draw.strata]
     rows = _answers(session, list(firsts))
-    strata = np.array([firsts[row.draw_id] + row.stratum for row in rows], np.int64)
+    columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
+    _, draw_id, stratum, at, source, language, text_key, label, read_by, drawn_by, *scores = map(list, columns)
+    then, now = (np.array(some, np.float64).T for some in (scores[:3], scores[3:]))
+    is_read = np.array([model is not None for model in read_by], np.bool_)
+    strata = np.array([firsts[draw] for draw in draw_id], np.int64) + np.array(stratum, np.int64)
     return Audited(
-        at=np.array([row.posted_at.timestamp() for row in rows], np.float64),
-        source=np.array([row.source for row in rows], np.str_),
-        language=np.array([row.language for row in rows], np.str_),
-        model=np.array([row.read_by or row.model for row in rows], np.str_),
-        text_key=np.array([row.text_key for row in rows], np.str_),
-        probabilities=np.array([row[-3:] if row.read_by else row[-6:-3] for row in rows], np.float64).reshape(-1, 3),
-        labels=np.array([row.label for row in rows], np.int64),
+        at=np.array([moment.timestamp() for moment in at], np.float64),
+        source=np.array(source, np.str_),
+        language=np.array(language, np.str_),
+        model=np.where(is_read, np.array(read_by, np.str_), np.array(drawn_by, np.str_)),
+        text_key=np.array(text_key, np.str_),
+        probabilities=np.where(is_read[:, None], now, then),
+        labels=np.array(label, np.int64),
         strata=strata,
         sizes=np.array(sizes, np.int64),
         answered=np.bincount(strata, minlength=len(sizes)),
@@ -76,15 +92,12 @@ def read(session: Session, brand_id: int, since: datetime, until: datetime) -> A
 
 def _answers(session: Session, draw_ids: Sequence[int]) -> list[Any]:
     """An audit each, in the order of their ids."""
-    about = (Audit.id, Audit.draw_id, Audit.stratum, Audit.posted_at, Audit.source, Audit.language, Audit.text_key)
-    then = (Audit.model, Audit.negative, Audit.neutral, Audit.positive)
-    now = (Score.negative, Score.neutral, Score.positive)
     query = (
-        select(*about, Label.label, Score.model.label("read_by"), *then, *now)
+        select(*_COLUMNS)
         .join(Label, (Label.text_key == Audit.text_key) & (Label.purpose == Purpose.audit))
         .outerjoin(Score, Score.post_id == Audit.post_id)
         .where(Audit.draw_id.in_(draw_ids))
         .order_by(Audit.id, Label.labelled_at, Label.id, Score.scored_at, Score.model)
     )
-    newest = {row.id: row for row in session.execute(query)}
+    newest = {row[0]: row for row in session.execute(query)}
     return list(newest.values())

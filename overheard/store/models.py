@@ -25,7 +25,10 @@ def register(
     facts: dict[str, Any] | None = None,
     verdict: dict[str, Any] | None = None,
 ) -> Model:
-    """The version's row, made unless it is there. location: where its bundle is when not in the model store."""
+    """The version's row, made unless it is there. location: where its bundle is when not in the model store.
+
+    A bundle of the same version may come to say more of itself than it did: what its manifest measures is kept anew.
+    """
     model = session.get(Model, manifest.version, with_for_update=True)
     if model is None:
         model = Model(
@@ -35,13 +38,21 @@ def register(
             location=location,
             data_hash=manifest.data_hash,
             job_id=job_id,
-            facts=facts or {"metrics": manifest.metrics},
+            facts={"metrics": manifest.metrics, **(facts or {})},
             verdict=verdict,
             created_at=now,
         )
         session.add(model)
         session.flush()
+    elif model.facts.get("metrics") != manifest.metrics:
+        model.facts = {**model.facts, "metrics": manifest.metrics}
     return model
+
+
+def metrics(session: Session, versions: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What their manifests say of them, by version: `prior`, `calibration`, … where they do."""
+    found = session.execute(select(Model.version, Model.facts).where(Model.version.in_(versions)))
+    return {version: facts.get("metrics") or {} for version, facts in found}
 
 
 def get(session: Session, version: str) -> Model:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from overheard import performance
 from overheard.aggregates import Floats, summary
-from overheard.store import audited
+from overheard.performance import Calibration
+from overheard.store import audited, models
 from overheard.store.audited import Audited
 from overheard.store.database import Database
 from overheard.store.dialect import inserting, sliced
@@ -74,14 +75,16 @@ def _keep(session: Session, brand_id: int, week: datetime, rows: list[dict[str, 
 
 def _measure(session: Session, brand_id: int, week: datetime, now: datetime) -> Iterator[dict[str, Any]]:
     read, people = _read(session, brand_id, week), audited.read(session, brand_id, week, week + WEEK)
-    sources, languages, models = (np.unique(read.about[:, place]).tolist() for place in range(3))
-    for model in models:
+    sources, languages, versions = (np.unique(read.about[:, place]).tolist() for place in range(3))
+    told = models.metrics(session, versions)
+    for model in versions:
+        calibration = Calibration.of(told.get(model, {}).get("calibration"))
         unseen = ~np.isin(people.text_key, list(_taught(session, model, people.text_key.tolist())))
         for source, language in product(("", *sources), ("", *filter(None, languages))):
             part = {"source": source, "language": language, "model": model}
             mine = _are(read.about, part)
             if mine.sum() >= performance.MIN_POSTS:
-                figures = {"expected": performance.expected(summary(read.probabilities[mine])).as_dict()}
+                figures = {"expected": performance.expected(summary(read.probabilities[mine]), calibration).as_dict()}
                 figures["audited"] = _audited(people, unseen, part, week)
                 about = {"brand_id": brand_id, "week": week, **part}
                 yield {**about, "posts": int(mine.sum()), "figures": figures, "measured_at": now}
@@ -101,7 +104,7 @@ def _audited(people: Audited, unseen: NDArray[np.bool_], part: dict[str, str], w
     about = np.stack([people.source, people.language, people.model], axis=1)
     within = (people.at >= week.timestamp()) & (people.at < (week + WEEK).timestamp())
     cut = people.cut(_are(about, part) & within & unseen)
-    return performance.audited(cut).as_dict() if len(cut) >= performance.MIN_AUDITS else None
+    return performance.measured(cut).as_dict() if len(cut) >= performance.MIN_AUDITS else None
 
 
 def _read(session: Session, brand_id: int, week: datetime) -> _Read:

@@ -5,15 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import Moments, Summary
-from overheard.estimates import MIN_AUDITS, Audits, Estimate, estimate
-from overheard.store import audited, series
+from overheard.estimates import MIN_AUDITS, Audits, Estimate
+from overheard.remembered import remembered
+from overheard.store import audited, models, series
 from overheard.store.audited import Audited
 from overheard.store.series import Point
-from overheard.store.tables.learning import Model
 
 NEAR: Final = timedelta(days=28)
 """A model errs today about as it did so long ago."""
@@ -36,7 +35,7 @@ def read(
     points = series.read(session, brand_id, times, source)
     total = together(points)
     people = audited.read(session, brand_id, total.since - NEAR, total.until + NEAR)
-    priors = _priors(session, total.versions)
+    priors = {version: told.get("prior") for version, told in models.metrics(session, total.versions).items()}
     *found, whole = (Estimated(point, _estimate(point, people, priors, source)) for point in (*points, total))
     return found, whole
 
@@ -67,37 +66,16 @@ def together(points: Sequence[Point]) -> Point:
 
 
 def _estimate(point: Point, people: Audited, priors: dict[str, Any], source: str | None) -> Estimate:
-    own: Audits | None = people.between(point.since, point.until, source)
-    if own is not None and _reached(own) < COVERED * point.scored:
-        own = None
+    prior = priors.get(next(iter(point.versions), ""))
+    own = people.between(point.since, point.until, source)
+    if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
+        return remembered(point.counted, own, None, prior)
     nearby = people.between(point.since - NEAR, point.until + NEAR, source)
     if source and len(nearby) < MIN_AUDITS:
         nearby = people.between(point.since - NEAR, point.until + NEAR)
-    version = next(iter(point.versions), "")
-    return estimate(point.counted, own, nearby, prior=priors.get(version))
+    return remembered(point.counted, None, nearby, prior)
 
 
 def _reached(audits: Audits) -> float:
     """About how many posts there were of what these stand for."""
     return float((audits.sizes / audits.answered)[audits.strata].sum())
-
-
-def _priors(session: Session, versions: Sequence[str] | dict[str, int]) -> dict[str, Any]:
-    """Of those versions of which it is known: the mix of classes that their probabilities assume."""
-    found = session.execute(select(Model.version, Model.facts).where(Model.version.in_(list(versions))))
-    return {version: prior for version, facts in found if (prior := prior_of(facts))}
-
-
-def prior_of(facts: dict[str, Any]) -> tuple[float, ...] | None:
-    """(3,) from what is known of a training: its validation rows, flattened as `Recipe.prior_shift` says, for these are
-    what the probabilities were calibrated on. None for a model that was made elsewhere."""
-    metrics = facts.get("metrics") or {}
-    if shown := facts.get("snapshot"):
-        counts, recipe = (shown.get("counts") or {}).get("validation"), facts.get("params")
-    else:
-        counts = [sum(row) for row in (metrics.get("held_out") or {}).get("confusion", ())]
-        recipe = metrics.get("recipe")
-    if not counts or not recipe or min(counts) <= 0:
-        return None
-    flat = np.array(counts, np.float64) ** (1 - float(recipe.get("prior_shift", 0)))
-    return tuple((flat / flat.sum()).tolist())

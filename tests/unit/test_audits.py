@@ -27,13 +27,14 @@ PRIVACY = Privacy(b"a secret of the tests")
 PROBABILITIES = np.random.default_rng(1).dirichlet([0.5, 0.8, 0.6], 400)
 
 
-def test_the_less_sure_are_drawn_more_often_and_nobody_is_left_out() -> None:
-    found = sample(PROBABILITIES, 60, seed=7)
+def test_the_less_sure_are_drawn_more_often_and_no_class_is_left_out() -> None:
+    sure, unsure, rare = ([0.96, 0.02, 0.02], [0.2, 0.5, 0.3], [0.01, 0.01, 0.98])
+    found = sample(np.array([sure] * 500 + [unsure] * 500 + [rare] * 8), 60, seed=7)
     assert len(set(found.places.tolist())) == 60
-    rates = {stratum.name: stratum.drawn / stratum.posts for stratum in found.table}
-    assert set(rates) == set(sampling.NAMES)
-    assert min(stratum.drawn for stratum in found.table) >= sampling.LEAST
-    assert rates["negative, unsure"] > 1.5 * rates["negative, sure"]
+    of = {stratum.name: stratum for stratum in found.table}
+    assert {name: stratum.posts for name, stratum in of.items()} == {"negative": 500, "neutral": 500, "positive": 8}
+    assert of["positive"].drawn == sampling.LEAST
+    assert of["neutral"].drawn > 2 * of["negative"].drawn
 
 
 def test_the_same_draw_is_the_same_sample_and_another_is_not() -> None:
@@ -59,7 +60,7 @@ def test_each_post_of_a_stratum_is_drawn_as_often() -> None:
     for seed in range(1000):
         drawn[sample(PROBABILITIES, 60, seed).places] += 1
     found = sample(PROBABILITIES, 60, 0)
-    strata = 2 * PROBABILITIES.argmax(axis=1) + (PROBABILITIES.max(axis=1) >= sampling.SURE)
+    strata = PROBABILITIES.argmax(axis=1)
     for place, stratum in enumerate(found.table):
         mine = drawn[strata == place] / 1000
         expected = stratum.drawn / stratum.posts

@@ -1,70 +1,25 @@
 """Shares over time: counted posts, corrected by what people said of a sample of them, or of the weeks around."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from overheard.collectors.base import Post as Heard
 from overheard.estimates import Method
-from overheard.privacy import Privacy
-from overheard.store import audits, draws, hours, posts, shares, unscored
+from overheard.store import hours, shares, unscored
 from overheard.store.database import Database
 from overheard.store.parts import Answer
 from overheard.store.shares import Estimated
 from overheard.store.tables.audits import Audit
-from overheard.store.tables.heard import Brand, Post
-
-MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
-WEEK = timedelta(days=7)
-PRIVACY = Privacy(b"a secret of the tests")
+from overheard.store.tables.heard import Post
+from overheard.store.tables.learning import Model
+from tests.weeks import MONDAY, WEEK, judge, two_weeks
 
 
 @pytest.fixture
 def brand_id(either: Database) -> int:
-    """Two weeks with 400 posts each, before MONDAY and after it. The model calls a third of them negative, half of
-    those wrongly: really a sixth is."""
-    random = np.random.default_rng(3)
-    with either.write() as session:
-        brand = Brand(name="zephyr", name_key="zephyr", spec={}, created_at=MONDAY, updated_at=MONDAY)
-        session.add(brand)
-        session.flush()
-        brand_id = brand.id
-        found = [
-            Heard(str(n), f"{'awful' if n % 6 == 0 else 'fine'} {n}", MONDAY - WEEK + n * timedelta(minutes=25.2))
-            for n in range(800)
-        ]
-        for source in ("x", "rss"):
-            mine = [post for post in found if (int(post.external_id) % 4 == 0) == (source == "rss")]
-            posts.keep(
-                session,
-                mine,
-                source=source,
-                brands_of=lambda _: [brand_id],
-                feed_id=None,
-                privacy=PRIVACY,
-                now=MONDAY + WEEK,
-            )
-        work = unscored.take(session, MONDAY, lease_s=30, max_attempts=3, at_most=1000)
-        assert work
-        calls_it_bad = np.array([int(text.split()[1]) % 3 == 0 for text in work.texts])
-        sure = random.uniform(0.6, 0.9, len(work.ids))
-        bad = np.where(calls_it_bad, sure, (1 - sure) / 2)
-        scores = np.stack([bad, (1 - bad) * 0.2, (1 - bad) * 0.8], axis=1).astype(np.float32)
-        unscored.give_back(session, work, Answer(scores, "m1"), MONDAY)
-        while hours.count_some(session):
-            pass
-    return brand_id
-
-
-def judge(database: Database, brand_id: int, at: datetime, count: int = 120) -> None:
-    """Draw of the week before, and answer as the texts say."""
-    draws.draw(database, brand_id, at - WEEK, at, count, at)
-    with database.write() as session:
-        for one in audits.ask(session, brand_id, 1000).next:
-            label = 0 if one.post.text.startswith("awful") else 2
-            audits.answer(session, one.audit.id, label, "ann", at)
+    return two_weeks(either)
 
 
 def read(
@@ -144,10 +99,14 @@ def test_audits_speak_of_the_model_that_the_hours_speak_of(either: Database, bra
     assert share.low < 1 / 6 < share.high < share.low + 0.06
 
 
-def test_the_mix_that_a_model_assumes_is_that_of_what_it_was_calibrated_on() -> None:
-    confusion = [[30, 5, 5], [0, 160, 0], [0, 0, 360]]
-    made_here = {"metrics": {"held_out": {"confusion": confusion}, "recipe": {"prior_shift": 0.5}}}
-    assert shares.prior_of(made_here) == pytest.approx((6.3246 / 37.947, 12.649 / 37.947, 18.974 / 37.947), abs=1e-3)
-    trained = {"snapshot": {"counts": {"validation": [10, 10, 20]}}, "params": {"prior_shift": 0.0}}
-    assert shares.prior_of(trained) == pytest.approx((0.25, 0.25, 0.5))
-    assert shares.prior_of({"metrics": {}}) is None
+def test_shares_are_corrected_for_the_mix_that_the_model_assumes(either: Database, brand_id: int) -> None:
+    def unaudited() -> float:
+        (week,), _ = read(either, brand_id, MONDAY - WEEK, MONDAY)
+        assert week.estimate.method == Method.corrected
+        return negative(week)
+
+    before = unaudited()
+    with either.write() as session:
+        facts = {"metrics": {"prior": [0.8, 0.1, 0.1]}}
+        session.add(Model(version="m1", name="m1", base="", facts=facts, created_at=MONDAY))
+    assert unaudited() < before - 0.1
