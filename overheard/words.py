@@ -9,6 +9,8 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import Final
 
+import numpy as np
+
 from overheard.scoring.text import clean, key
 
 PRIOR_POSTS: Final = 50
@@ -92,12 +94,14 @@ def grown(
 
 
 def _z(before: int, all_before: int, after: int, all_after: int, prior: float) -> float:
-    """Of the growth of a word's log-odds. prior: of PRIOR_POSTS posts, how many would hold it."""
-    odds = [
-        math.log((count + prior) / (posts + PRIOR_POSTS - count - prior))
-        for count, posts in ((before, all_before), (after, all_after))
-    ]
-    return (odds[1] - odds[0]) / math.sqrt(1 / (before + prior) + 1 / (after + prior))
+    """Of the growth of a word's log-odds. prior: of PRIOR_POSTS posts, how many would hold it.
+
+    Other than in a text's many words, posts without the word can be few: they add to the variance, too.
+    """
+    held = np.array([before, after]) + prior
+    lacked = np.array([all_before, all_after]) + PRIOR_POSTS - held
+    odds, variance = np.log(held / lacked), (1 / held + 1 / lacked).sum()
+    return float((odds[1] - odds[0]) / np.sqrt(variance))
 
 
 def examples(said: Sequence[Said], grown: Sequence[Grown], at_most: int) -> list[int]:
