@@ -68,28 +68,26 @@ def without_repeats(said: Iterable[Said]) -> list[Said]:
     return list(found.values())
 
 
-def grown(
-    before: Sequence[frozenset[str]], after: Sequence[frozenset[str]], everywhere: Sequence[frozenset[str]]
-) -> list[Grown]:
+def grown(before: Sequence[frozenset[str]], after: Sequence[frozenset[str]]) -> list[Grown]:
     """What is in more of the later posts than of the earlier ones, the surest first, at most MOST.
 
-    before, after: what is in each post of the kind; everywhere: in posts of all kinds, from both periods, which say how
-    common a word is: so stop words need no list. Growth counts at the 5 % level, corrected for how many were tried.
+    before, after: what is in each post. How common a word is in all of them is the prior: so stop words need no list,
+    and fewer posts on one side make no growth. It counts at the 5 % level, corrected for how many words were tried.
 
     Method: log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi and Quinn, Fightin' Words, Political
     Analysis 16, 2008), on how many posts a word is in, so that no post counts for more than one.
     """
-    counts = [Counter(word for post in posts for word in post) for posts in (before, after, everywhere)]
-    tried = [word for word, count in counts[1].items() if count >= LEAST_POSTS]
+    first, second = (Counter(word for post in posts for word in post) for posts in (before, after))
+    tried = [word for word, count in second.items() if count >= LEAST_POSTS]
     if not tried or not before:
         return []
     least = NormalDist().inv_cdf(1 - LEVEL / len(tried))
     found = []
     for word in tried:
-        prior = PRIOR_POSTS * counts[2][word] / max(1, len(everywhere))
-        z = _z(counts[0][word], len(before), counts[1][word], len(after), min(max(prior, 0.01), PRIOR_POSTS - 0.01))
+        prior = PRIOR_POSTS * (first[word] + second[word]) / (len(before) + len(after))
+        z = _z(first[word], len(before), second[word], len(after), min(prior, PRIOR_POSTS - 0.01))
         if z > least:
-            found.append(Grown(word, counts[0][word] / len(before), counts[1][word] / len(after), round(z, 2)))
+            found.append(Grown(word, first[word] / len(before), second[word] / len(after), round(z, 2)))
     return sorted(found, key=lambda one: (-one.z, one.text))[:MOST]
 
 

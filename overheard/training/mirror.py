@@ -55,9 +55,12 @@ class Mirror:
         with self.database.read() as session:
             new = session.scalars(unmirrored_models()).all()
         for model in new:
-            self._model(model)
+            run_id = self._model(model)
             with self.database.write() as session:
-                session.get_one(Model, model.version).mirrored_at = datetime.now(UTC)
+                known = session.get_one(Model, model.version)
+                known.mirrored_at = datetime.now(UTC)
+                if run_id:
+                    known.facts = {**known.facts, "mlflow": self._page(run_id)}
 
     def aliases(self) -> None:
         with self.database.read() as session:
@@ -103,9 +106,10 @@ class Mirror:
         if "verdict" in facts:
             self.client.log_dict(run_id, facts["verdict"], "verdict.json")
 
-    def _model(self, model: Model) -> None:
+    def _model(self, model: Model) -> str | None:
+        """The run that it belongs to; None when MLflow had it already."""
         if self._number(model.version):
-            return
+            return None
         if model.job_id:
             run_id = self._run(JOB, model.job_id, model.created_at, {})
         else:
@@ -123,6 +127,11 @@ class Mirror:
         verdict = model.verdict or {}
         why = "; ".join(verdict.get("vetoes") or verdict.get("reasons") or ["not trained here"])
         self.client.create_model_version(REGISTERED, source, run_id, tags={VERSION: model.version}, description=why)
+        return run_id
+
+    def _page(self, run_id: str) -> str:
+        """Where people look at a run."""
+        return f"{mlflow_url(self.settings)}/#/experiments/{self.experiment}/runs/{run_id}"
 
     def _run(self, tag: str, value: str, started_at: datetime, tags: dict[str, str]) -> str:
         """The run that carries this tag, made unless it is there."""

@@ -16,7 +16,7 @@ def posts(count: int, generator: np.random.Generator) -> list[str]:
 
 def found(before: list[str], after: list[str]) -> list[str]:
     terms = [[words.words(text) for text in texts] for texts in (before, after)]
-    return [one.text for one in words.grown(terms[0], terms[1], terms[0] + terms[1])]
+    return [one.text for one in words.grown(*terms)]
 
 
 def test_the_words_of_a_crisis_are_named_and_no_stop_word() -> None:
@@ -37,10 +37,14 @@ def test_where_nothing_happened_seldom_any_word_is_named() -> None:
 def test_growth_is_told_in_shares_of_the_posts() -> None:
     before, after = ["calm talk"] * 100, ["calm talk"] * 60 + ["calm fire"] * 40
     terms = [[words.words(text) for text in texts] for texts in (before, after)]
-    (fire,) = words.grown(terms[0], terms[1], terms[0] + terms[1])
+    (fire,) = words.grown(*terms)
     assert (fire.text, fire.before, fire.after) == ("fire", 0, 0.4)
     assert fire.z > 3
-    assert words.grown([], terms[1], terms[1]) == []
+    assert words.grown([], terms[1]) == []
+
+
+def test_what_is_in_every_post_has_not_grown_because_there_are_more_posts() -> None:
+    assert found(["so bad"] * 30, ["so bad"] * 100) == []
 
 
 def test_mentions_links_and_numbers_are_no_words() -> None:
