@@ -58,6 +58,10 @@ def changes(stack: RunningStack, brand_id: int, query: str = "") -> dict[str, An
     return dict(answer.json())
 
 
+def counts(found: dict[str, Any]) -> tuple[int, int]:
+    return found["before"]["posts"], found["after"]["posts"]
+
+
 def test_a_crisis_is_explained(stack: RunningStack, brand_id: int) -> None:
     found = changes(stack, brand_id)
     assert (found["class"], found["brand_id"]) == ("negative", brand_id)
