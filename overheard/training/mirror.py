@@ -13,6 +13,7 @@ from typing import Any, Final
 import typer
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from overheard import registry
@@ -59,8 +60,7 @@ class Mirror:
             with self.database.write() as session:
                 known = session.get_one(Model, model.version)
                 known.mirrored_at = datetime.now(UTC)
-                if run_id:
-                    known.facts = {**known.facts, "mlflow": self._page(run_id)}
+                known.facts = {**known.facts, "mlflow": self._page(run_id)}
 
     def aliases(self) -> None:
         with self.database.read() as session:
@@ -106,10 +106,10 @@ class Mirror:
         if "verdict" in facts:
             self.client.log_dict(run_id, facts["verdict"], "verdict.json")
 
-    def _model(self, model: Model) -> str | None:
-        """The run that it belongs to; None when MLflow had it already."""
-        if self._number(model.version):
-            return None
+    def _model(self, model: Model) -> str:
+        """The run that it belongs to."""
+        if there := self._known(model.version):
+            return str(there.run_id)
         if model.job_id:
             run_id = self._run(JOB, model.job_id, model.created_at, {})
         else:
@@ -142,8 +142,12 @@ class Mirror:
 
     def _number(self, version: str) -> str | None:
         """MLflow's number of a version."""
+        there = self._known(version)
+        return str(there.version) if there else None
+
+    def _known(self, version: str) -> ModelVersion | None:
         found = self.client.search_model_versions(f"name = '{REGISTERED}' and tags.`{VERSION}` = '{version}'")
-        return str(found[0].version) if found else None
+        return found[0] if found else None
 
 
 def _metrics(facts: dict[str, Any]) -> Iterator[Metric]:
