@@ -6,6 +6,7 @@ only what lies beyond that is called drift. Nothing here reads a text, a file or
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, Final, Literal, TypeAlias
 
@@ -18,8 +19,8 @@ Feature: TypeAlias = Literal["classes", "length", "language", "vocabulary"]
 LEVEL: Final = 0.05
 """Of a report without any drift at most such a share calls one of its features drift: each gets an equal part of it."""
 LEAST_POSTS: Final = 30
-DRAWS: Final = 2_000
-FLOORS: Final[Mapping[Feature, float]] = {"classes": 0.002, "length": 0.005, "language": 0.02, "vocabulary": 0.01}
+DRAWS: Final = 4_000
+FLOORS: Final[Mapping[Feature, float]] = {"classes": 0.002, "length": 0.005, "language": 0.02, "vocabulary": 0.02}
 """Jensen-Shannon divergence beyond chance that matters: with millions of posts every triviality would be drift."""
 FEATURES: Final[tuple[Feature, ...]] = ("classes", "length", "language", "vocabulary")
 
@@ -94,11 +95,10 @@ class _Compared:
     names: tuple[str, ...] = ()
 
 
-def report(now: Counts, reference: Reference, class_names: Sequence[str], seed: int = 0) -> list[Drift]:
+def report(now: Counts, reference: Reference, class_names: Sequence[str]) -> list[Drift]:
     """Each feature of which there are at least LEAST_POSTS posts, and that the reference knows."""
     found = [one for one in _compared(now, reference.counts, class_names) if _can_be_judged(one)]
-    generator = np.random.default_rng(seed)
-    return [_judge(one, reference, LEVEL / len(found), generator) for one in found]
+    return [_judge(one, reference, LEVEL / len(found)) for one in found]
 
 
 def _compared(now: Counts, trained: Counts, class_names: Sequence[str]) -> Iterator[_Compared]:
@@ -114,14 +114,13 @@ def _can_be_judged(one: _Compared) -> bool:
     return one.posts >= LEAST_POSTS and one.trained.sum() > 0 and one.now.sum() > 0
 
 
-def _judge(one: _Compared, reference: Reference, level: float, generator: np.random.Generator) -> Drift:
+def _judge(one: _Compared, reference: Reference, level: float) -> Drift:
     js = float(divergence(one.now, one.trained))
     if one.feature == "vocabulary":
-        expected, chance_limit = _by_chance(reference.chance, one.posts, level)
+        expected, by_chance = _by_chance(reference.chance, one.posts, level)
     else:
-        drawn = _drawn(one, generator)
-        expected, chance_limit = float(drawn.mean()), float(np.quantile(drawn, 1 - level))
-    limit = max(chance_limit, expected + FLOORS[one.feature])
+        expected, by_chance = _simulated(one.posts, tuple(one.trained.tolist()), level)
+    limit = max(by_chance, expected + FLOORS[one.feature])
     return Drift(
         feature=one.feature,
         posts=one.posts,
@@ -135,11 +134,16 @@ def _judge(one: _Compared, reference: Reference, level: float, generator: np.ran
     )
 
 
-def _drawn(one: _Compared, generator: np.random.Generator) -> Floats:
-    """(DRAWS,) divergences of as many posts, and of as many training rows, if both were drawn from the same shares."""
-    shares = (one.trained + 0.5 / len(one.trained)) / (one.trained.sum() + 0.5)
-    now, trained = (generator.multinomial(int(side.sum()), shares, size=DRAWS) for side in (one.now, one.trained))
-    return divergence(now.astype(np.float64), trained.astype(np.float64))
+@lru_cache(maxsize=1_000)
+def _simulated(posts: int, trained: tuple[float, ...], level: float) -> tuple[float, float]:
+    """Mean, and what is exceeded as often as `level`, if as many posts, and the training rows, were drawn anew from the
+    shares that the training rows have. Equal arguments give equal answers.
+    """
+    generator, rows = np.random.default_rng(0), np.array(trained)
+    shares = (rows + 0.5 / len(rows)) / (rows.sum() + 0.5)
+    drawn = [generator.multinomial(count, shares, size=DRAWS).astype(np.float64) for count in (posts, int(rows.sum()))]
+    found = divergence(drawn[0], drawn[1])
+    return float(found.mean()), float(np.quantile(found, 1 - level))
 
 
 def _by_chance(known: Sequence[Chance], posts: int, level: float) -> tuple[float, float]:

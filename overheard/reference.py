@@ -92,7 +92,7 @@ def count(
     return Counts(
         texts=len(texts),
         classes=np.bincount(np.asarray(classes, np.int64), minlength=3).astype(np.float64),
-        lengths=_lengths(cleaned),
+        lengths=lengths(cleaned),
         languages=Counter(filter(None, languages)),
         vocabulary=Incidence.of(vocabulary.tokens(cleaned), ids).counts(),
     )
@@ -120,11 +120,11 @@ def make(
         "texts": len(places),
         "classes": np.bincount(np.asarray(classes, np.int64), minlength=3).tolist(),
         "length_edges": LENGTHS,
-        "lengths": _lengths(cleaned).astype(int).tolist(),
+        "lengths": lengths(cleaned).astype(int).tolist(),
         "languages": dict(sorted(languages.items())),
         "token_ids": ids,
         "vocabulary": incidence.counts().astype(int).tolist(),
-        "chance": [asdict(one) for one in _chance(incidence, generator)],
+        "chance": [asdict(one) for one in chance(incidence, generator)],
     }
     return (json.dumps(told) + "\n").encode()
 
@@ -147,13 +147,17 @@ def read(bundle: Path) -> tuple[Reference, list[int]] | None:
     return Reference(counts, tuple(Chance(**one) for one in kept["chance"])), kept["token_ids"]
 
 
-def _lengths(cleaned: Sequence[str]) -> Floats:
+def lengths(cleaned: Sequence[str]) -> Floats:
+    """(B,): how many texts are so long."""
     buckets = np.searchsorted(LENGTHS, [len(text) for text in cleaned], side="right")
     return np.bincount(buckets, minlength=len(LENGTHS) + 1).astype(np.float64)
 
 
-def _chance(incidence: Incidence, generator: np.random.Generator) -> list[Chance]:
-    """Method: bootstrap of texts (Efron and Tibshirani, An introduction to the bootstrap, 1993)."""
+def chance(incidence: Incidence, generator: np.random.Generator) -> list[Chance]:
+    """What the divergence of few and of many such texts is by chance.
+
+    Method: bootstrap of texts (Efron and Tibshirani, An introduction to the bootstrap, 1993).
+    """
     found: dict[int, list[float]] = {size: [] for size in SIZES}
     for _ in range(DRAWS):
         everything = incidence.counts(generator.integers(len(incidence), size=len(incidence)))

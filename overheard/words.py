@@ -9,6 +9,8 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import Final
 
+import numpy as np
+
 from overheard.scoring.text import clean, key
 
 PRIOR_POSTS: Final = 50
@@ -66,38 +68,38 @@ def without_repeats(said: Iterable[Said]) -> list[Said]:
     return list(found.values())
 
 
-def grown(
-    before: Sequence[frozenset[str]], after: Sequence[frozenset[str]], everywhere: Sequence[frozenset[str]]
-) -> list[Grown]:
+def grown(before: Sequence[frozenset[str]], after: Sequence[frozenset[str]]) -> list[Grown]:
     """What is in more of the later posts than of the earlier ones, the surest first, at most MOST.
 
-    before, after: what is in each post of the kind; everywhere: in posts of all kinds, from both periods, which say how
-    common a word is: so stop words need no list. Growth counts at the 5 % level, corrected for how many were tried.
+    before, after: what is in each post. How common a word is in all of them is the prior: so stop words need no list,
+    and fewer posts on one side make no growth. It counts at the 5 % level, corrected for how many words were tried.
 
     Method: log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi and Quinn, Fightin' Words, Political
     Analysis 16, 2008), on how many posts a word is in, so that no post counts for more than one.
     """
-    counts = [Counter(word for post in posts for word in post) for posts in (before, after, everywhere)]
-    tried = [word for word, count in counts[1].items() if count >= LEAST_POSTS]
+    first, second = (Counter(word for post in posts for word in post) for posts in (before, after))
+    tried = [word for word, count in second.items() if count >= LEAST_POSTS]
     if not tried or not before:
         return []
     least = NormalDist().inv_cdf(1 - LEVEL / len(tried))
     found = []
     for word in tried:
-        prior = PRIOR_POSTS * counts[2][word] / max(1, len(everywhere))
-        z = _z(counts[0][word], len(before), counts[1][word], len(after), min(max(prior, 0.01), PRIOR_POSTS - 0.01))
+        prior = PRIOR_POSTS * (first[word] + second[word]) / (len(before) + len(after))
+        z = _z(first[word], len(before), second[word], len(after), min(prior, PRIOR_POSTS - 0.01))
         if z > least:
-            found.append(Grown(word, counts[0][word] / len(before), counts[1][word] / len(after), round(z, 2)))
+            found.append(Grown(word, first[word] / len(before), second[word] / len(after), round(z, 2)))
     return sorted(found, key=lambda one: (-one.z, one.text))[:MOST]
 
 
 def _z(before: int, all_before: int, after: int, all_after: int, prior: float) -> float:
-    """Of the growth of a word's log-odds. prior: of PRIOR_POSTS posts, how many would hold it."""
-    odds = [
-        math.log((count + prior) / (posts + PRIOR_POSTS - count - prior))
-        for count, posts in ((before, all_before), (after, all_after))
-    ]
-    return (odds[1] - odds[0]) / math.sqrt(1 / (before + prior) + 1 / (after + prior))
+    """Of the growth of a word's log-odds. prior: of PRIOR_POSTS posts, how many would hold it.
+
+    Other than in a text's many words, posts without the word can be few: they add to the variance, too.
+    """
+    held = np.array([before, after]) + prior
+    lacked = np.array([all_before, all_after]) + PRIOR_POSTS - held
+    odds, variance = np.log(held / lacked), (1 / held + 1 / lacked).sum()
+    return float((odds[1] - odds[0]) / np.sqrt(variance))
 
 
 def examples(said: Sequence[Said], grown: Sequence[Grown], at_most: int) -> list[int]:

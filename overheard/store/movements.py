@@ -68,9 +68,8 @@ def why(session: Session, brand_id: int, before: Period, after: Period, label: s
     span = Period(min(before.since, after.since), max(before.until, after.until))
     compared = [one for old in versions[1:] for one in _comparisons(session, brand_id, span, old, versions[0], label)]
     can_split = share_before.posts and share_after.posts
-    posts = [_texts(session, brand_id, period) for period in (before, after)]
-    told = [words.without_repeats(_of(label, found)) for found in posts]
-    grown, topics = (_grown(told, posts, terms) for terms in (words.words, words.topics))
+    told = [words.without_repeats(_of(label, _texts(session, brand_id, period))) for period in (before, after)]
+    grown, topics = (_grown(told, terms) for terms in (words.words, words.topics))
     return Movement(
         label=label,
         before=share_before,
@@ -150,6 +149,6 @@ def _of(label: str, posts: Iterable[Sampled]) -> list[Said]:
     ]
 
 
-def _grown(told: Sequence[Sequence[Said]], posts: Sequence[Sequence[Sampled]], terms: Terms) -> list[Grown]:
+def _grown(told: Sequence[Sequence[Said]], terms: Terms) -> list[Grown]:
     before, after = ([terms(one.text) for one in said] for said in told)
-    return words.grown(before, after, [terms(post.text) for found in posts for post in found])
+    return words.grown(before, after)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import typer
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from overheard import registry
@@ -55,9 +56,11 @@ class Mirror:
         with self.database.read() as session:
             new = session.scalars(unmirrored_models()).all()
         for model in new:
-            self._model(model)
+            run_id = self._model(model)
             with self.database.write() as session:
-                session.get_one(Model, model.version).mirrored_at = datetime.now(UTC)
+                known = session.get_one(Model, model.version)
+                known.mirrored_at = datetime.now(UTC)
+                known.facts = {**known.facts, "mlflow": self._page(run_id)}
 
     def aliases(self) -> None:
         with self.database.read() as session:
@@ -103,9 +106,10 @@ class Mirror:
         if "verdict" in facts:
             self.client.log_dict(run_id, facts["verdict"], "verdict.json")
 
-    def _model(self, model: Model) -> None:
-        if self._number(model.version):
-            return
+    def _model(self, model: Model) -> str:
+        """The run that it belongs to."""
+        if there := self._known(model.version):
+            return str(there.run_id)
         if model.job_id:
             run_id = self._run(JOB, model.job_id, model.created_at, {})
         else:
@@ -123,6 +127,11 @@ class Mirror:
         verdict = model.verdict or {}
         why = "; ".join(verdict.get("vetoes") or verdict.get("reasons") or ["not trained here"])
         self.client.create_model_version(REGISTERED, source, run_id, tags={VERSION: model.version}, description=why)
+        return run_id
+
+    def _page(self, run_id: str) -> str:
+        """Where people look at a run."""
+        return f"{mlflow_url(self.settings)}/#/experiments/{self.experiment}/runs/{run_id}"
 
     def _run(self, tag: str, value: str, started_at: datetime, tags: dict[str, str]) -> str:
         """The run that carries this tag, made unless it is there."""
@@ -133,8 +142,12 @@ class Mirror:
 
     def _number(self, version: str) -> str | None:
         """MLflow's number of a version."""
+        there = self._known(version)
+        return str(there.version) if there else None
+
+    def _known(self, version: str) -> ModelVersion | None:
         found = self.client.search_model_versions(f"name = '{REGISTERED}' and tags.`{VERSION}` = '{version}'")
-        return str(found[0].version) if found else None
+        return found[0] if found else None
 
 
 def _metrics(facts: dict[str, Any]) -> Iterator[Metric]:

@@ -152,6 +152,9 @@ def test_what_mlflow_missed_while_it_was_away_is_caught_up_and_told_once(
         assert run.data.metrics["ms_per_message/challenger"] == 1.0
         names = {file.path for file in client.list_artifacts(run.info.run_id, "model")}
         assert names >= {"model/model.onnx", "model/manifest.json"}
+        with database.read() as session:
+            page = models.get(session, version).facts["mlflow"]
+        assert page.endswith(f"/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}")
         trained = client.get_model_version_by_alias(MODEL, "champion")
         assert trained.tags["overheard.version"] == version
         assert client.get_model_version_by_alias(MODEL, "previous").tags["overheard.version"] != version
