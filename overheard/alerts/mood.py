@@ -16,7 +16,7 @@ from overheard.estimates import Estimate, change, estimate
 LEAST_BEFORE: Final = 200
 """Posts to compare with."""
 LEAST_SCORED: Final = 0.8
-"""Of the posts: with fewer that have a score, nothing is known yet."""
+"""Of the posts: with fewer that have a score, or that one model read, they are not what they seem."""
 LONGEST: Final = 7 * 24
 """Hours: an incident is compared with what was before it; after so long, that is how things are now."""
 Z_BEFORE: Final = 1.96
@@ -33,7 +33,7 @@ class Strictness:
 
 STRICTNESS: Final[dict[Sensitivity, Strictness]] = {
     "low": Strictness(4.3, 0.10),
-    "medium": Strictness(3.5, 0.04),
+    "medium": Strictness(3.2, 0.04),
     "high": Strictness(3.0, 0.02),
 }
 Z_STAYS: Final = 1.0
@@ -189,19 +189,19 @@ class _Read:
         scored, negative = (sums[row, until] - sums[row, since] for sums in (self._scored, self._negative))
         return scored, negative
 
-    def mostly_by(self, at: Integers) -> Integers:
-        """(L,) the model that read most of the last day."""
+    def mostly_by(self, at: Integers, hours: int) -> tuple[Integers, Flags]:
+        """(L,) the model that read most of the last hours, and whether others read a good part of them, too."""
         rows = np.arange(self.models)[:, None]
-        scored, _ = self.between(rows, (at + 1 - DAY)[None, :], (at + 1)[None, :])
-        found: Integers = scored.argmax(axis=0)
-        return found
+        scored, _ = self.between(rows, (at + 1 - hours)[None, :], (at + 1)[None, :])
+        return scored.argmax(axis=0), scored.max(axis=0) < LEAST_SCORED * scored.sum(axis=0)
 
 
 def _compare(counts: Counts, at: Integers, hours: int, before: Integers, options: BrandOptions) -> Looks:
     """The last `hours` with the BASELINE that ends `hours` before the hour `before` (L,)."""
     read, end, strictness = _Read(counts), before - hours, STRICTNESS[options.sensitivity]
-    row = read.mostly_by(at)
-    is_other = read.between(row, end - BASELINE, end)[0] < LEAST_BEFORE
+    row, is_mixed = read.mostly_by(at, hours)
+    model = np.array(counts.models)[row]
+    is_other = is_mixed | (read.between(row, end - BASELINE, end)[0] < LEAST_BEFORE)
     row = np.where(is_other, read.models, row)
     posts, negative = read.between(row, at + 1 - hours, at + 1)
     old_posts, old_negative = read.between(row, end - BASELINE, end)
@@ -226,7 +226,7 @@ def _compare(counts: Counts, at: Integers, hours: int, before: Integers, options
         before=before_share,
         before_high=before_high,
         is_other_model=is_other,
-        model=np.array(counts.models)[read.mostly_by(at)],
+        model=model,
     )
 
 
