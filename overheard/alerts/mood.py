@@ -85,8 +85,10 @@ def look_again(counts: Counts, at: int, opened: int, options: BrandOptions) -> L
 
     Compared with what was before it began, for as long as LONGEST.
     """
-    place, before = np.array([at]), np.array([max(opened, at - LONGEST) + 1])
-    looks = [_compare(counts, place, hours, before, options) for hours in WINDOWS]
+    began = max(opened, at - LONGEST)
+    first = max(0, began - WINDOWS[-1] - BASELINE)
+    near, place, before = counts.cut(first, at + 1), np.array([at - first]), np.array([began + 1 - first])
+    looks = [_compare(near, place, hours, before, options) for hours in WINDOWS]
     goes_on = looks[0].is_up | _stays(looks[1:], options)
     found = _first(looks, goes_on)
     return found if found.is_up[0] else replace(looks[1], is_up=goes_on, is_unknown=~goes_on & found.is_unknown)
