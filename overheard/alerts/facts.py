@@ -57,6 +57,12 @@ class Counts:
     def start(self, place: int) -> datetime:
         return self.first + place * HOUR
 
+    def cut(self, since: int, until: int) -> "Counts":
+        """The hours since <= place < until alone."""
+        span = slice(since, until)
+        rows = self.scored[:, span], self.negative[:, span]
+        return Counts(self.start(since), self.posts[span], self.models, *rows, self.is_complete[span])
+
 
 @dataclass(frozen=True)
 class Topics:

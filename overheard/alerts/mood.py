@@ -1,6 +1,7 @@
 """More of what is said of a brand is negative than before, for certain."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from overheard.estimates import Estimate, change, estimate
 LEAST_BEFORE: Final = 200
 """Posts to compare with."""
 LEAST_SCORED: Final = 0.8
-"""Of the posts: with fewer that have a score, nothing is known yet."""
+"""Of the posts: with fewer that have a score, or that one model read, they are not what they seem."""
 LONGEST: Final = 7 * 24
 """Hours: an incident is compared with what was before it; after so long, that is how things are now."""
 Z_BEFORE: Final = 1.96
@@ -32,19 +33,23 @@ class Strictness:
 
 STRICTNESS: Final[dict[Sensitivity, Strictness]] = {
     "low": Strictness(4.3, 0.10),
-    "medium": Strictness(3.5, 0.04),
+    "medium": Strictness(3.2, 0.04),
     "high": Strictness(3.0, 0.02),
 }
-STAYS: Final = 1.0
-"""z for as long as an incident is open: it ends when the share is no longer above, not when that is no longer sure."""
+Z_STAYS: Final = 1.0
+"""As long as an incident is open: it ends when the share is back, not when it is no longer sure that it is not."""
+ENOUGH: Final = 2
+"""Times the minimum of posts, to say that it is back: few posts look so by chance."""
 
 
 @dataclass(frozen=True)
 class Looks:
     """What L looks found. window: hours of the one that counts. Shares with the bound that does: now's lower, before's
-    upper. model: that reads now; is_other_model: most of what was before was read by others."""
+    upper. stays: it is high enough for an open incident to go on. model: that reads now; is_other_model: most of what
+    was before was read by others."""
 
     is_up: Flags
+    stays: Flags
     is_unknown: Flags
     window: Integers
     posts: Integers
@@ -54,12 +59,6 @@ class Looks:
     before_high: Floats
     is_other_model: Flags
     model: NDArray[np.str_]
-
-    def else_(self, other: "Looks") -> "Looks":
-        """These where they found something, else the others; unknown where either is."""
-        mine = self.is_up
-        chosen = {f.name: np.where(mine, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
-        return Looks(**{**chosen, "is_unknown": ~chosen["is_up"] & (self.is_unknown | other.is_unknown)})
 
 
 def wilson(negative: Floats, posts: Floats, z: float) -> tuple[Floats, Floats]:
@@ -72,24 +71,45 @@ def wilson(negative: Floats, posts: Floats, z: float) -> tuple[Floats, Floats]:
 
 
 def look(counts: Counts, at: Integers, options: BrandOptions) -> Looks:
-    """Looks at the ends of the hours `at` (L,): in the shortest window in which the share is up, if it is."""
-    found = _compare(counts, at, WINDOWS[0], at + 1, options, STRICTNESS[options.sensitivity])
-    for hours in WINDOWS[1:]:
-        found = found.else_(_compare(counts, at, hours, at + 1, options, STRICTNESS[options.sensitivity]))
-    return found
+    """Looks at the ends of the hours `at` (L,): in the shortest window in which the share is up, if it is up at all.
+
+    It is not, where that was hours ago: what would end at once does not begin.
+    """
+    looks = [_compare(counts, at, hours, at + 1, options) for hours in WINDOWS]
+    is_now = looks[0].is_up | _stays(looks[1:], options)
+    return _first(looks, is_now)
 
 
 def look_again(counts: Counts, at: int, opened: int, options: BrandOptions) -> Looks:
     """Whether what began in the hour `opened` goes on at the end of the hour `at`: one look.
 
-    In the shortest window with enough posts, so that it ends soon, and compared with what was before it began.
+    Compared with what was before it began, for as long as LONGEST.
     """
-    place = np.array([at])
-    read = Sums(counts.scored.sum(axis=0))
-    enough = (hours for hours in WINDOWS if read.between(place + 1 - hours, place + 1)[0] >= options.min_posts)
-    before = np.array([max(opened, at - LONGEST) + 1])
-    milder = Strictness(STAYS, STRICTNESS[options.sensitivity].rise / 2)
-    return _compare(counts, place, next(enough, WINDOWS[-1]), before, options, milder)
+    began = max(opened, at - LONGEST)
+    first = max(0, began - WINDOWS[-1] - BASELINE)
+    near, place, before = counts.cut(first, at + 1), np.array([at - first]), np.array([began + 1 - first])
+    looks = [_compare(near, place, hours, before, options) for hours in WINDOWS]
+    goes_on = looks[0].is_up | _stays(looks[1:], options)
+    found = _first(looks, goes_on)
+    return found if found.is_up[0] else replace(looks[1], is_up=goes_on, is_unknown=~goes_on & found.is_unknown)
+
+
+def _stays(looks: Sequence[Looks], options: BrandOptions) -> Flags:
+    """In the shortest of these windows that has enough posts."""
+    stays = looks[-1].stays
+    for one in reversed(looks[:-1]):
+        stays = np.where(one.posts >= ENOUGH * options.min_posts, one.stays, stays)
+    return stays
+
+
+def _first(looks: Sequence[Looks], is_now: Flags) -> Looks:
+    """The first in which it is up; unknown where it is not up, and any of them does not know."""
+    found = looks[-1]
+    for one in reversed(looks[:-1]):
+        chosen = {f.name: np.where(one.is_up, getattr(one, f.name), getattr(found, f.name)) for f in fields(Looks)}
+        found = Looks(**{**chosen, "is_unknown": one.is_unknown | found.is_unknown})
+    is_up = found.is_up & is_now
+    return replace(found, is_up=is_up, is_unknown=~is_up & found.is_unknown)
 
 
 def negative_share(facts: BrandFacts, options: BrandOptions, opened: Open) -> Verdict:
@@ -171,21 +191,19 @@ class _Read:
         scored, negative = (sums[row, until] - sums[row, since] for sums in (self._scored, self._negative))
         return scored, negative
 
-    def mostly_by(self, at: Integers) -> Integers:
-        """(L,) the model that read most of the last day."""
+    def mostly_by(self, at: Integers, hours: int) -> tuple[Integers, Flags]:
+        """(L,) the model that read most of the last hours, and whether others read a good part of them, too."""
         rows = np.arange(self.models)[:, None]
-        scored, _ = self.between(rows, (at + 1 - DAY)[None, :], (at + 1)[None, :])
-        found: Integers = scored.argmax(axis=0)
-        return found
+        scored, _ = self.between(rows, (at + 1 - hours)[None, :], (at + 1)[None, :])
+        return scored.argmax(axis=0), scored.max(axis=0) < LEAST_SCORED * scored.sum(axis=0)
 
 
-def _compare(
-    counts: Counts, at: Integers, hours: int, before: Integers, options: BrandOptions, strictness: Strictness
-) -> Looks:
+def _compare(counts: Counts, at: Integers, hours: int, before: Integers, options: BrandOptions) -> Looks:
     """The last `hours` with the BASELINE that ends `hours` before the hour `before` (L,)."""
-    read, end = _Read(counts), before - hours
-    row = read.mostly_by(at)
-    is_other = read.between(row, end - BASELINE, end)[0] < LEAST_BEFORE
+    read, end, strictness = _Read(counts), before - hours, STRICTNESS[options.sensitivity]
+    row, is_mixed = read.mostly_by(at, hours)
+    model = np.array(counts.models)[row]
+    is_other = is_mixed | (read.between(row, end - BASELINE, end)[0] < LEAST_BEFORE)
     row = np.where(is_other, read.models, row)
     posts, negative = read.between(row, at + 1 - hours, at + 1)
     old_posts, old_negative = read.between(row, end - BASELINE, end)
@@ -193,12 +211,15 @@ def _compare(
     alike, block = _alike(read, row, end, hours, before_share)
     thinned, old_thinned = 1 + np.maximum(posts - 1, 0) * alike, 1 + np.maximum(block - 1, 0) * alike
     low, _ = wilson(negative / thinned, posts / thinned, strictness.z)
+    likely_low, _ = wilson(negative / thinned, posts / thinned, Z_STAYS)
     _, before_high = wilson(old_negative / old_thinned, old_posts / old_thinned, Z_BEFORE)
     rise = strictness.rise * np.where(is_other, 2, 1)
     heard = Sums(counts.posts).between(at + 1 - hours, at + 1)
     missing = Sums((~counts.is_complete).astype(np.int64)).between(at + 1 - DAY, at + 1)
+    is_enough = (posts >= options.min_posts) & (old_posts >= LEAST_BEFORE)
     return Looks(
-        is_up=(posts >= options.min_posts) & (old_posts >= LEAST_BEFORE) & (low > before_high + rise),
+        is_up=is_enough & (low > before_high + rise),
+        stays=is_enough & (likely_low > before_high + rise / 2),
         is_unknown=(missing > 0) | (old_posts < LEAST_BEFORE) | (posts < LEAST_SCORED * heard),
         window=np.full(len(at), hours),
         posts=posts,
@@ -207,7 +228,7 @@ def _compare(
         before=before_share,
         before_high=before_high,
         is_other_model=is_other,
-        model=np.array(counts.models)[read.mostly_by(at)],
+        model=model,
     )
 
 

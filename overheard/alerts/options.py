@@ -20,5 +20,5 @@ class Options(BaseModel):
 class BrandOptions(Options):
     """Of rules that count a brand's posts."""
 
-    calm_s: int = Field(3600, ge=0, le=7 * DAY_S, description="Resolved when it was not found for so long")
+    calm_s: int = Field(7200, ge=0, le=7 * DAY_S, description="Resolved when it was not found for so long")
     min_posts: int = Field(30, ge=5, le=1_000_000, description="Fewer posts say nothing")

@@ -1,6 +1,6 @@
 """Much more is said of a brand than at other times like this."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,8 @@ from overheard.alerts.options import BrandOptions, Sensitivity
 from overheard.alerts.windows import CHI2_MEDIAN, DAY, Floats, Sums, median
 
 WINDOWS: Final = (1, 6, 24)
+LASTING: Final = 6
+"""Hours: those that say whether it goes on."""
 DAYS: Final = 28
 LEAST_DAYS: Final = 5
 """Days with the same hours, to compare with where there are no weeks yet."""
@@ -46,26 +48,23 @@ class Looks:
     expected: Floats
     z: Floats
 
-    def else_(self, other: "Looks") -> "Looks":
-        """These where they found something, else the others; unknown where either is."""
-        mine = self.is_up
-        chosen = {f.name: np.where(mine, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
-        return Looks(**{**chosen, "is_unknown": ~chosen["is_up"] & (self.is_unknown | other.is_unknown)})
-
 
 def look(counts: Counts, at: Integers, options: BrandOptions, opened: int | None = None) -> Looks:
     """Looks at the ends of the hours `at` (L,): in the shortest window in which there are too many, if there are.
 
-    opened: the hour in which an incident began that is open still: half as much is enough for it to go on.
+    Not where that was hours ago: what would end at once does not begin. opened: the hour in which an incident began
+    that is open still (then one look): it goes on as long as six hours hold half of what a beginning takes.
     """
-    strictness = STRICTNESS[options.sensitivity]
-    if opened is not None:
-        strictness = Strictness(strictness.z / 2, (1 + strictness.times) / 2)
-    windows = WINDOWS if opened is None else WINDOWS[:2]  # so that it ends soon
-    found = _compare(counts, at, windows[0], options.min_posts, strictness, opened)
-    for hours in windows[1:]:
-        found = found.else_(_compare(counts, at, hours, options.min_posts, strictness, opened))
-    return found
+    strict = STRICTNESS[options.sensitivity]
+    milder = Strictness(strict.z / 2, (1 + strict.times) / 2)
+    looks = [_compare(counts, at, hours, options.min_posts, strict, opened) for hours in WINDOWS]
+    lasting = _compare(counts, at, LASTING, options.min_posts, milder, opened)
+    found = looks[-1] if opened is None else lasting
+    for one in reversed(looks[:-1]):
+        chosen = {f.name: np.where(one.is_up, getattr(one, f.name), getattr(found, f.name)) for f in fields(Looks)}
+        found = Looks(**{**chosen, "is_unknown": one.is_unknown | found.is_unknown})
+    is_up = found.is_up & (looks[0].is_up | lasting.is_up)
+    return replace(found, is_up=is_up, is_unknown=~is_up & found.is_unknown)
 
 
 def volume_spike(facts: BrandFacts, options: BrandOptions, opened: Open) -> Verdict:

@@ -38,7 +38,7 @@ class Outcome:
 def open_since(session: Session, rule_id: int) -> dict[str, datetime]:
     """Key -> since when, of a rule's open incidents."""
     query = select(Incident.key, Incident.opened_at).where(Incident.rule_id == rule_id, Incident.resolved_at.is_(None))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def settle(session: Session, rule: Rule, verdict: Verdict, now: datetime) -> Outcome:
@@ -182,4 +182,4 @@ def count_open(session: Session) -> dict[str, int]:
     """Kind of rule -> open incidents."""
     counted = select(Rule.kind, func.count()).join(Incident, Incident.rule_id == Rule.id)
     rows = session.execute(counted.where(Incident.resolved_at.is_(None)).group_by(Rule.kind))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

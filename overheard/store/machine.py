@@ -106,10 +106,8 @@ def _feeds(session: Session) -> tuple[FeedFacts, ...]:
 
 
 def _shown(said: Source) -> str:
-    """As people write it, without what may be secret in an address: a name with its password, a query with a key."""
-    bare = said.target.partition("?")[0]
-    scheme, mark, rest = bare.partition("://")
-    return f"{said.source}:{scheme}{mark}{rest.rpartition('@')[2]}" if bare else said.source
+    """As people write it, without an address's query, which may hold a key."""
+    return f"{said.source}:{said.target.partition('?')[0]}" if said.target else said.source
 
 
 def _feed(feed: Feed, brand: str) -> FeedFacts:

@@ -13,7 +13,7 @@ from overheard.store import outbox, recipients
 from overheard.store.database import Database
 from overheard.store.outbox import LEASE_S, MAX_ATTEMPTS, Held, pause_s
 from overheard.store.tables.alerting import Notice
-from tests.alerting import NOW, add_brand, add_rule, open_incident, resolve
+from tests.incidents import NOW, add_brand, add_rule, open_incident, resolve
 
 SEAL = Seal(b"a secret of the tests", "recipients")
 SCHEMES = Settings().notify_schemes
