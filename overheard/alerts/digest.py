@@ -19,7 +19,7 @@ from overheard.store.database import Database
 from overheard.store.digests import WEEK, Week
 
 CHARTED: Final = timedelta(weeks=4)
-MAX_WORDS: Final = 8
+MAX_WORDS, MAX_TOPICS = 5, 3
 MAX_SOURCES: Final = 3
 METHODS: Final = {
     "audited": "People checked {audits} of these posts; the interval rests on what they said.",
@@ -87,7 +87,7 @@ def _movement(week: Week) -> dict[str, Any] | None:
     return {
         "parts": parts,
         "sources": [{"source": one.source, "mix": one.mix, "mood": one.mood} for one in by_size[:MAX_SOURCES]],
-        "words": [one.text for one in (*told.topics, *told.words)][:MAX_WORDS],
+        "words": [one.text for one in (*told.words[:MAX_WORDS], *told.topics[:MAX_TOPICS])],
         "post_ids": list(told.examples),
     }
 
