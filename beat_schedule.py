@@ -9,6 +9,7 @@ TIMETABLE: dict[str, Entry] = {
     "aggregate": Entry(names.AGGREGATE, 3.0, "counts the hours anew to which posts or scores came"),
     "sweep": Entry(names.SWEEP, 30.0, "has posts scored whose message was lost"),
     "deliver": Entry(names.DELIVER, 10.0, "tells recipients of what is new to them"),
+    "watch": Entry(names.WATCH, Settings.load().watch_every_s, "looks at alert rules, opens and resolves alerts"),
     "reap-lost-jobs": Entry(names.REAP_JOBS, Settings.load().reap_every_s, "queues jobs again that fell silent"),
     "mirror-models": Entry(names.MIRROR, 300.0, "tells MLflow of trainings and models"),
     "publish-models": Entry(names.PUBLISH, 900.0, "sends a promoted model to the Hub"),

@@ -25,6 +25,7 @@ from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
+from overheard.store.rules import ensure_defaults
 from worker.app import app as celery
 
 RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
@@ -64,6 +65,7 @@ def _routes() -> Iterable[ModuleType]:
     """In the order of the documentation. What no import of this module need wait for is imported here."""
     from api.routes import (
         airflow,
+        alerts,
         audits,
         brands,
         changes,
@@ -74,21 +76,26 @@ def _routes() -> Iterable[ModuleType]:
         metrics,
         models,
         posts,
+        quality,
         recipients,
+        rules,
         schedules,
         sentiment,
         training,
         webhooks,
     )
 
-    heard = (brands, sentiment, changes, drift, digest, audits, feeds, webhooks, posts)
+    heard = (brands, sentiment, changes, drift, digest, feeds, webhooks, posts, quality, audits)
     timed = (schedules, airflow)
-    return (inference, batches, jobs, labels, training, models, *heard, *timed, recipients, keys, health, metrics)
+    watched = (rules, alerts, recipients)
+    return (inference, batches, jobs, labels, training, models, *heard, *watched, *timed, keys, health, metrics)
 
 
 def _services(settings: Settings) -> Services:
     migrate(settings.sql_url)
     database = Database(settings.sql_url)
+    with database.write() as session:
+        ensure_defaults(session, datetime.now(UTC))
     redis = Redis.from_url(settings.broker_url, socket_timeout=10, socket_connect_timeout=5, health_check_interval=15)
     desk = Desk(celery, database, redis, settings)
     _ensure_default_recipient(database, settings)

@@ -213,12 +213,12 @@ class Desk:
         except ScoringUnavailable as error:
             log.warning("new posts wait for the sweep: %s", error)
 
-    def notices_wait(self) -> None:
-        """Have them sent. What is not sent now, the next tick sends."""
+    def deliver(self) -> None:
+        """Have notices that are due sent. What is not asked for now, Beat asks for later."""
         try:
             self._send(names.DELIVER, [], str(uuid4()))
         except ScoringUnavailable as error:
-            log.warning("notices wait for the tick: %s", error)
+            log.warning("notices wait for Beat: %s", error)
 
     def send_run(self, task: str, run: Run) -> None:
         """A scheduled task, now. Raises ScoringUnavailable when Redis does not take it."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.watchdog import Watchdog
 from overheard.settings import Settings
 
 _settings = Settings.load()
@@ -19,5 +20,7 @@ loglevel = _settings.log_level.lower()
 
 
 def post_worker_init(worker: Any) -> None:
-    """A stopping server turns what waits into jobs, so that nothing accepted is lost."""
-    worker.wsgi.extensions["overheard"].desk.is_stopping = lambda: not worker.alive
+    """A stopping server turns what waits into jobs, so that nothing accepted is lost. A running one is a watchdog."""
+    house = worker.wsgi.extensions["overheard"]
+    house.desk.is_stopping = lambda: not worker.alive
+    Watchdog(house).start()

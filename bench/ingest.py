@@ -4,7 +4,8 @@
 
 Storing is what an inspection does with a page: one transaction that keeps the posts, their mentions, what waits for a
 score, and the marks of their hours; without scoring. Then all posts get a score, the hours are counted, and the series
-of one brand over all its days is read. For ten times as many posts the hourly counts alone are made, as they would be.
+of one brand over all its days is read: the counts alone, and with estimated shares, for which posts of each week were
+drawn and labelled. For ten times as many posts the hourly counts alone are made, as they would be.
 """
 
 import argparse
@@ -14,16 +15,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from sqlalchemy import insert, select, text
+from sqlalchemy.orm import Session
 
 from bench import docs
 from bench.machine import machine, versions
@@ -31,7 +33,7 @@ from bench.texts import read
 from overheard.collectors.base import Post
 from overheard.privacy import Privacy
 from overheard.settings import Settings
-from overheard.store import hours, posts, series
+from overheard.store import audits, draws, hours, posts, series, shares
 from overheard.store.database import Database, migrate
 from overheard.store.series import Step
 from overheard.store.tables.counts import Hour
@@ -43,6 +45,8 @@ BRANDS: Final = 10
 READINGS: Final = 20
 SOURCES: Final = ("x", "rss", "mastodon", "hn")
 NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
+Reading: TypeAlias = Callable[[Session, int, list[datetime]], int]
+"""Of a brand's days; returns how many posts there were."""
 
 
 def main() -> None:
@@ -112,10 +116,34 @@ def _of_one(database: Database, texts: list[str], count: int) -> dict[str, Any]:
     began_at = time.monotonic()
     counted = hours.count_all(database)
     found = {"posts_per_s": rates, "hours": counted, "hours_per_s": counted / (time.monotonic() - began_at)}
-    found["series_ms"] = {str(count): _series_ms(database, ids[0])}
-    _make_hours(database, ids[0])
-    found["series_ms"][str(10 * count)] = _series_ms(database, ids[0])
+    found["audits"] = _audit(database, ids[0])
+    for size in (count, 10 * count):
+        if size > count:
+            _make_hours(database, ids[0])
+        found.setdefault("series_ms", {})[str(size)] = _series_ms(database, ids[0], _counts)
+        found.setdefault("shares_ms", {})[str(size)] = _series_ms(database, ids[0], _shares)
     return found
+
+
+def _audit(database: Database, brand_id: int) -> int:
+    """Fifty posts of each week of the year, labelled as the model calls them or, one in four, otherwise."""
+    weeks = [NOW - timedelta(days=7 * week) for week in range(DAYS // 7)]
+    for until in weeks:
+        draws.draw(database, brand_id, until - timedelta(days=7), until, 50, NOW)
+    with database.write() as session:
+        found = audits.ask(session, brand_id, 50 * len(weeks)).next
+        for place, one in enumerate(found):
+            called = max(range(3), key=(one.audit.negative, one.audit.neutral, one.audit.positive).__getitem__)
+            audits.answer(session, one.audit.id, called if place % 4 else (called + 1) % 3, "bench", NOW)
+    return len(found)
+
+
+def _counts(session: Session, brand_id: int, times: list[datetime]) -> int:
+    return sum(point.posts for point in series.read(session, brand_id, times))
+
+
+def _shares(session: Session, brand_id: int, times: list[datetime]) -> int:
+    return shares.read(session, brand_id, times)[1].point.posts
 
 
 def _store(database: Database, texts: list[str], count: int, brands: list[int]) -> dict[str, float]:
@@ -186,7 +214,7 @@ def _make_hours(database: Database, brand_id: int) -> None:
         connection.execute(text("ANALYZE"))
 
 
-def _series_ms(database: Database, brand_id: int) -> dict[str, float]:
+def _series_ms(database: Database, brand_id: int, read: Reading) -> dict[str, float]:
     """Milliseconds for all days of the year, and for the last thirty: median and worst of READINGS."""
     took: dict[str, float] = {}
     for days in (DAYS, 30):
@@ -195,7 +223,7 @@ def _series_ms(database: Database, brand_id: int) -> dict[str, float]:
         for _ in range(READINGS):
             began_at = time.perf_counter()
             with database.read() as session:
-                assert sum(point.posts for point in series.read(session, brand_id, times))
+                assert read(session, brand_id, times)
             spans.append(1000 * (time.perf_counter() - began_at))
         took |= {f"{days} days": statistics.median(spans), f"{days} days, worst": max(spans)}
     return took
@@ -208,15 +236,24 @@ def markdown(found: dict[str, Any]) -> str:
         f"- {found['posts']:,} posts over {DAYS} days for {BRANDS} brands, half of them on one; pages of {PAGE}",
         "- " + ", ".join(f"{name} {number}" for name, number in found["versions"].items()),
         "",
-        "| database | posts/s | slowest tenth | hours counted/s | daily series, " + " | ".join(_columns(found)) + " |",
+        "| database | posts/s | slowest tenth | hours counted/s | daily counts, " + " | ".join(_columns(found)) + " |",
         "|---|---:|---:|---:|" + "---:|" * len(_columns(found)),
     ]
+    estimated = [
+        "",
+        "| database | daily shares with intervals, " + " | ".join(_columns(found)) + " |",
+        "|---|" + "---:|" * len(_columns(found)),
+    ]
     for name, told in found["databases"].items():
-        rates, spans = told["posts_per_s"], told["series_ms"]
+        rates = told["posts_per_s"]
         cells = [f"{rates['mean']:,.0f}", f"{rates['slowest tenth']:,.0f}", f"{told['hours_per_s']:,.0f}"]
-        cells += [f"{spans[size][f'{days} days']:.1f} ms" for size in spans for days in (30, DAYS)]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(f"| {name} | " + " | ".join(cells + _spans(told["series_ms"])) + " |")
+        estimated.append(f"| {name} | " + " | ".join(_spans(told["shares_ms"])) + " |")
+    return "\n".join(lines + estimated)
+
+
+def _spans(told: dict[str, Any]) -> list[str]:
+    return [f"{told[size][f'{days} days']:.1f} ms" for size in told for days in (30, DAYS)]
 
 
 def _columns(found: dict[str, Any]) -> list[str]:

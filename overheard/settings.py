@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(30, gt=0, description="Work whose worker has been silent for so long is given to another.")
     visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")
     reap_every_s: float = Field(15, gt=0, description="How often lost work is looked for.")
+    watch_every_s: float = Field(30, gt=0, description="How often alert rules are looked at; see Alerts.")
     keep_jobs_days: int = Field(30, ge=1, description="Finished jobs, their texts and scores are deleted after this.")
     secret: SecretStr | None = Field(
         None,

@@ -41,7 +41,12 @@ def ml(name: str = "ml") -> None:
 
 def io(name: str = "io") -> None:
     """Housekeeping, and whatever waits on the network."""
-    _work("io", name, [names.IO], _threads(IO_THREADS), visibility_s=600)
+    heart = Heart(context.get().redis, names.HOUSEKEEPERS, _node(name), dict)
+    heart.start()
+    try:
+        _work("io", name, [names.IO], _threads(IO_THREADS), visibility_s=600)
+    finally:
+        heart.stop()
 
 
 def train(name: str = "train") -> None:

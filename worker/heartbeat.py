@@ -1,4 +1,4 @@
-"""A worker's sign of life in Redis: of scoring workers read by /health/ready, of training workers by /train/start."""
+"""A worker's sign of life in Redis, for /health/ready, /train/start, and the rule that misses workers."""
 
 import json
 import logging

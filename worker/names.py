@@ -67,6 +67,9 @@ HEARTBEAT_MAX_AGE_S = 10
 TRAINERS = "overheard:trainers"
 """Hash: node name of a training worker -> JSON: "at" (server time in s)."""
 
+HOUSEKEEPERS = "overheard:housekeepers"
+"""Hash: node name of a housekeeping worker -> JSON: "at" (server time in s)."""
+
 REDELIVERIES = "overheard:redeliveries"
 """Counter: scoring messages that came a second time because their first worker never acknowledged them."""
 

@@ -12,8 +12,9 @@ from api.auth import requires
 from api.schemas import SECURED
 from api.services import Services, services
 from api.workers import Heartbeat
+from overheard.alerts.rules import KINDS
 from overheard.budget import BUDGETED, Forecast, budget_of, forecast
-from overheard.store import inspections, jobs, outbox, unscored
+from overheard.store import incidents, inspections, jobs, outbox, unscored, watches
 from overheard.store.keys import Role
 from worker import names
 
@@ -54,10 +55,23 @@ class _Shared:
         yield from _of_workers(self._house.desk.crew.living())
         yield from self._of_listening()
         yield self._of_notices()
+        yield from self._of_alerts()
         redelivered = int(redis.get(names.REDELIVERIES) or 0)
         yield CounterMetricFamily(
             "overheard_redeliveries", "Messages whose first worker never acknowledged them", value=redelivered
         )
+
+    def _of_alerts(self) -> Iterator[Metric]:
+        """Open alerts by the kind of their rule, and how long ago anybody looked."""
+        opened = GaugeMetricFamily("overheard_open_alerts", "Alerts that are open", labels=["kind"])
+        with self._house.database.read() as session:
+            counts, last = incidents.count_open(session), watches.last(session, watches.MACHINE)
+        for kind in KINDS:
+            opened.add_metric([kind], counts.get(kind, 0))
+        yield opened
+        if last is not None:
+            age_s = (datetime.now(UTC) - last.at).total_seconds()
+            yield GaugeMetricFamily("overheard_alerts_look_age_seconds", "Since rules were last looked at", value=age_s)
 
     def _of_listening(self) -> Iterator[Metric]:
         """Feeds by state, posts that wait, and what paid reads come to."""

@@ -178,7 +178,7 @@ def test(path: RecipientPath) -> tuple[Response, int]:
     with house.database.write() as session:
         recipients.get(session, path.recipient_id)
         notice = outbox.add_test(session, path.recipient_id, str(uuid4()), datetime.now(UTC))
-    house.desk.notices_wait()
+    house.desk.deliver()
     return jsonify(NoticeView.of(notice).model_dump(mode="json")), 202
 
 

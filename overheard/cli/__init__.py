@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from overheard.cli.alerts import app as alerts
 from overheard.cli.audits import app as audits
 from overheard.cli.brands import app as brands
 from overheard.cli.digest import digest
@@ -15,6 +16,7 @@ from overheard.cli.models import app as models
 from overheard.cli.models import export
 from overheard.cli.recipients import app as recipients
 from overheard.cli.replay import replay
+from overheard.cli.rules import app as rules
 from overheard.cli.schedules import app as schedules
 from overheard.cli.score import score
 from overheard.cli.sentiment import sentiment
@@ -37,6 +39,8 @@ app.add_typer(feeds, name="feeds")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
 app.add_typer(recipients, name="recipients")
+app.add_typer(rules, name="rules")
+app.add_typer(alerts, name="alerts")
 app.add_typer(schedules, name="schedules")
 
 

@@ -32,11 +32,27 @@ class Rule(Table):
     changed_at: Mapped[datetime]
 
 
+class Watch(Table):
+    """When something of the watching was last done, by whom: who moves `at` on does it, so that only one does.
+
+    name: `machine`, `brands`, `slow`, or `default:` and a rule that came with the installation and is made once.
+    facts: what it remembers from look to look, for JSON.
+    """
+
+    __tablename__ = "watches"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(64), default="")
+    facts: Mapped[dict[str, Any]]
+
+
 class Incident(Table):
     """Something that a rule found, from its first sight to its end: one alert, however often it is seen.
 
     key: what it is about, as `overheard.alerts.finding.Finding` says; a rule has one open incident per key.
-    finding: the newest, for JSON. seen_at: when it was last found so.
+    finding: the newest, for JSON. seen_at: when it was last found so, or
+    could not be judged.
     """
 
     __tablename__ = "incidents"

@@ -98,6 +98,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
+        "watches",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "audits",
         sa.Column("id", COUNTED, autoincrement=True, nullable=False),
         sa.Column("draw_id", sa.Integer(), nullable=False),
@@ -203,6 +211,7 @@ def downgrade() -> None:
     op.drop_index("ix_audits_post", table_name="audits")
     op.drop_index("ix_audits_brand", table_name="audits")
     op.drop_table("audits")
+    op.drop_table("watches")
     op.drop_table("rules")
     op.drop_table("recipients")
     op.drop_table("qualities")

@@ -1,0 +1,84 @@
+"""A brand's hours as rules look at them, and the posts that wait, the feeds and the trainings."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from overheard.aggregates import Moments, Summary
+from overheard.alerts.facts import HOUR, BrandFacts, Counts, Flags
+from overheard.scoring.bundle import LABELS
+from overheard.store import hours
+from overheard.store.tables.counts import Hour
+from overheard.store.tables.heard import Brand, Feed, Gap
+
+UNHEARD: Final = ("down", "refused", "busy")
+"""Feeds in these states do not hear what is said now."""
+
+
+def read(session: Session, brand_id: int, since: datetime, until: datetime, source: str | None = None) -> Counts:
+    """The hours from that of `since` to that of `until`, which is the last. source: of one platform only."""
+    first = hours.start(since)
+    length = (hours.start(until) - first) // HOUR + 1
+    mine = [Hour.brand_id == brand_id, Hour.hour >= first, Hour.hour <= until]
+    if source is not None:
+        mine.append(Hour.source == source)
+    sums = (func.sum(Hour.posts), func.sum(Hour.called_negative))
+    rows = session.execute(select(Hour.hour, Hour.model, *sums).where(*mine).group_by(Hour.hour, Hour.model)).all()
+    models = sorted({model for _, model, _, _ in rows if model}) or [""]
+    row_of = {model: row for row, model in enumerate(models)}
+    posts, scored, negative = np.zeros(length, np.int64), *np.zeros((2, len(models), length), np.int64)
+    for hour, model, count, called in rows:
+        place = (hour - first) // HOUR
+        posts[place] += count
+        if model:
+            scored[row_of[model], place], negative[row_of[model], place] = count, called
+    is_complete = _is_complete(session, brand_id, first, length, source)
+    return Counts(first, posts, tuple(models), scored, negative, is_complete)
+
+
+def _is_complete(session: Session, brand_id: int, first: datetime, length: int, source: str | None) -> Flags:
+    of_feeds = [Feed.brand_id == brand_id, *([Feed.source == source] if source is not None else [])]
+    query = select(Gap.since, Gap.until).join(Feed, Feed.id == Gap.feed_id)
+    query = query.where(*of_feeds, Gap.filled_at.is_(None), Gap.until > first, Gap.since < first + length * HOUR)
+    complete = np.ones(length, np.bool_)
+    for since, until in session.execute(query):
+        begin, end = (since - first) // HOUR, -((first - until) // HOUR)
+        complete[max(begin, 0) : max(end, 0)] = False
+    return complete
+
+
+def facts_of(session: Session, brand: Brand, now: datetime, back: timedelta) -> BrandFacts:
+    """What rules look at of a brand, `back` from now. `counted` reads in the same session."""
+    counts = read(session, brand.id, now - back, now)
+    unheard = session.scalars(select(Feed).where(Feed.brand_id == brand.id, Feed.state.in_(UNHEARD))).all()
+    if unheard:
+        counts.is_complete[-1] = False  # its gap grows with the next look of its feed
+    names = tuple(f"{feed.source} is {feed.state}" for feed in unheard)
+
+    def counted(since: datetime, until: datetime, model: str | None) -> Summary:
+        return summary(session, brand.id, since, until, model)
+
+    return BrandFacts(brand.id, brand.name, now, counts, counted, unheard=names)
+
+
+def summary(session: Session, brand_id: int, since: datetime, until: datetime, model: str | None) -> Summary:
+    """All that was counted of the hours since <= hour < until, of one model version or of all."""
+    mine = [Hour.brand_id == brand_id, Hour.hour >= since, Hour.hour < until]
+    mine.append(Hour.model != "" if model is None else Hour.model == model)
+    names = [*(f"called_{label}" for label in LABELS), *(f"sum_{label}" for label in LABELS)]
+    rows = session.execute(
+        select(Hour.posts, Hour.moments, *(getattr(Hour, name) for name in names)).where(*mine)
+    ).all()
+    sums = np.array([row[2:] for row in rows], np.float64).reshape(len(rows), 6).sum(axis=0)
+    called, totals = tuple(map(int, sums[:3])), tuple(map(float, sums[3:]))
+    return Summary(sum(row.posts for row in rows), called, totals, Moments.unpack([row.moments for row in rows]).sum())
+
+
+def by_source(session: Session, facts: BrandFacts) -> dict[str, Counts]:
+    """The same hours, of each source from which anything came in them."""
+    first, last = facts.counts.first, facts.counts.start(len(facts.counts) - 1)
+    named = select(Hour.source).where(Hour.brand_id == facts.brand_id, Hour.hour >= first).distinct()
+    return {source: read(session, facts.brand_id, first, last, source) for source in session.scalars(named)}
