@@ -2,7 +2,7 @@
 
 TRAIN ?= 1
 BIN := .venv/bin
-CHECKED := overheard api worker tests bench beat_schedule.py
+CHECKED := overheard api worker deploy tests bench beat_schedule.py
 
 with-train := local,sources,alerts,train
 with-dev := local,sources,alerts,postgres,train,dev
@@ -26,11 +26,16 @@ test: .venv/installed-$(with-dev) ## every test that needs nothing but this mach
 test-full: .venv/installed-$(with-dev) ## the slow tests as well
 	@exec $(BIN)/python -m pytest -m "slow or not slow"
 
-lint: .venv/installed-$(with-dev) ## formatting, lint, types, import contracts
+lint: .venv/installed-$(with-dev) ## formatting, lint, types, import contracts; images, compose, workflows
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github
 
 bench: .venv/installed-$(with-train) ## everything that scores, side by side, on this machine; DATA=posts.parquet
 	@exec $(BIN)/python -m bench $(if $(DATA),--data $(DATA))

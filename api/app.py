@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
-from flask import Response, redirect, request
+from flask import Response, request
 from flask_openapi import Info, OpenAPI
 from redis import Redis
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
-from werkzeug.wrappers import Response as BaseResponse
 
 from api import auth, errors
 from api.jobs import Desk
@@ -29,6 +28,7 @@ from overheard.store.rules import ensure_defaults
 from worker.app import app as celery
 
 RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
+FORMS = "pages"  # the blueprint whose bodies are forms
 AIRFLOW = "/api/v1/"
 DRAINED_BYTES = 65_536  # gunicorn closes the connection after a longer one
 SECURITY: dict[str, Any] = {
@@ -57,8 +57,14 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     errors.register(app)
     for routes in _routes():
         app.register_api(routes.blueprint)
-    app.add_url_rule("/", "home", _home)
+    _add_pages(app)
     return app
+
+
+def _add_pages(app: OpenAPI) -> None:
+    from api import pages
+
+    pages.register(app)
 
 
 def _routes() -> Iterable[ModuleType]:
@@ -85,9 +91,9 @@ def _routes() -> Iterable[ModuleType]:
         webhooks,
     )
 
-    heard = (brands, sentiment, changes, drift, digest, feeds, webhooks, posts, quality, audits)
-    timed = (schedules, airflow)
+    heard = (brands, sentiment, changes, quality, drift, digest, audits, feeds, webhooks, posts)
     watched = (rules, alerts, recipients)
+    timed = (schedules, airflow)
     return (inference, batches, jobs, labels, training, models, *heard, *watched, *timed, keys, health, metrics)
 
 
@@ -124,7 +130,7 @@ def _require_json() -> None:
 
     Scripts written for Airflow may leave its type out, as `curl -d` does.
     """
-    if request.method not in ("POST", "PATCH", "PUT") or request.endpoint in RAW:
+    if request.method not in ("POST", "PATCH", "PUT") or request.endpoint in RAW or request.blueprint == FORMS:
         return
     if request.content_length == 0 or (request.content_length is None and not request.headers.get("Transfer-Encoding")):
         return
@@ -142,7 +148,3 @@ def _drain(response: Response) -> Response:
     if 0 < (request.content_length or 0) <= DRAINED_BYTES:
         request.environ["wsgi.input"].read(DRAINED_BYTES)
     return response
-
-
-def _home() -> BaseResponse | Response:
-    return redirect("/openapi/swagger")

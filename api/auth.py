@@ -1,11 +1,17 @@
-"""Who asks, and may they? A bearer key, or HTTP basic authentication with the key as its password (browsers)."""
+"""Who asks, and may they? A bearer key, HTTP basic authentication with the key as its password, or a session.
 
+A session is a browser's that signed in with a key (`api.pages.sign_in`); what it changes needs a token that other
+sites' pages can't know.
+"""
+
+import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
-from flask import Response, g, request
+from flask import Response, g, request, session
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from api.services import services
@@ -15,16 +21,26 @@ from overheard.store.keys import Role
 P = ParamSpec("P")
 R = TypeVar("R")
 CHALLENGES = ('Basic realm="overheard", charset="UTF-8"', 'Bearer realm="overheard"')
-OPEN = ("/health/", "/webhooks/")  # what is pushed is signed
+OPEN = ("/health/", "/webhooks/", "/static/", "/sign-in")  # what is pushed is signed
+SAFE = ("GET", "HEAD", "OPTIONS")
+SESSION_KEY: Final = "key"
+TOKEN_HEADER, TOKEN_FIELD = "X-CSRFToken", "csrf_token"
+ADMIN: Final = "admin"
 
 
 def authenticate() -> None:
     """Before every request: sets g.owner and g.role. Raises Unauthorized, Forbidden."""
     if request.path.startswith(OPEN):
         return
-    if request.method not in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+    is_safe = request.method in SAFE
+    if not is_safe and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Forbidden("requests from other sites' pages are refused")  # a browser sends a remembered password along
-    g.owner, g.role = _identify(_secret())
+    if not request.authorization and SESSION_KEY in session:
+        g.owner, g.role = _signed_in(session[SESSION_KEY])
+        if not is_safe:
+            require_token()
+    else:
+        g.owner, g.role = identify(_secret())
 
 
 def _secret() -> str:
@@ -35,19 +51,57 @@ def _secret() -> str:
     return secret
 
 
-def _identify(secret: str) -> tuple[str, Role]:
+def identify(secret: str) -> tuple[str, Role]:
+    """Whose key this is (the key's id, or `admin`), and its role. Raises Unauthorized."""
     if secrets.compare_digest(secret.encode("utf-8", "replace"), services().admin_key.encode()):
-        return "admin", Role.admin
-    with services().database.read() as session:
-        key = keys.find(session, secret)
+        return ADMIN, Role.admin
+    with services().database.read() as opened:
+        key = keys.find(opened, secret)
     if key is None:
         raise _unauthorized("this key is unknown or revoked")
     return key.id, Role[key.role]
 
 
+def reference(owner: str) -> str:
+    """What a session holds of a key: enough to find it, and to notice that it was revoked or changed."""
+    if owner != ADMIN:
+        return owner
+    house = services()
+    return f"{ADMIN}:{hmac.new(house.privacy.secret, house.admin_key.encode(), hashlib.sha256).hexdigest()}"
+
+
+def _signed_in(held: str) -> tuple[str, Role]:
+    if hmac.compare_digest(held.encode(), reference(ADMIN).encode()):
+        return ADMIN, Role.admin
+    with services().database.read() as opened:
+        key = keys.living_one(opened, held)
+    if key is None:
+        session.clear()
+        raise _unauthorized("the key that you signed in with was revoked: sign in with another")
+    return key.id, Role[key.role]
+
+
+def require_token() -> None:
+    """That the request comes from a page of ours. Raises Forbidden.
+
+    Of bodies, those of small forms alone are looked into: uploads are read by their routes.
+    """
+    from flask_wtf.csrf import validate_csrf  # it brings all of WTForms; a start of the API need not wait for that
+
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    token = request.headers.get(TOKEN_HEADER) or (request.form.get(TOKEN_FIELD) if is_form else None)
+    try:
+        validate_csrf(token)
+    except ValueError:
+        raise Forbidden("this page is out of date, or not ours: load it again, and repeat what you did") from None
+
+
 def _unauthorized(reason: str) -> Unauthorized:
+    """A page's script hears of no password: its browser would ask for one."""
+    is_script = request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+    challenges = [("WWW-Authenticate", challenge) for challenge in CHALLENGES[is_script:]]
     error = Unauthorized(reason)
-    error.get_headers = lambda *_: [("WWW-Authenticate", challenge) for challenge in CHALLENGES]  # type: ignore[method-assign]
+    error.get_headers = lambda *_: challenges  # type: ignore[method-assign]
     return error
 
 
@@ -72,10 +126,11 @@ def secure(response: Response) -> Response:
     scripts = "'self' 'unsafe-inline'" if docs else "'self'"  # Swagger UI's page has an inline script
     response.headers.setdefault(
         "Content-Security-Policy",
-        f"default-src 'self'; script-src {scripts}; style-src {scripts}; img-src 'self' data:; frame-ancestors 'none'",
+        f"default-src 'self'; script-src {scripts}; style-src {scripts}; img-src 'self' data:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     )
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     if not docs:
-        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Cache-Control", "no-store")  # static files say how long they are kept
     return response

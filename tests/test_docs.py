@@ -11,6 +11,7 @@ from tests.stack import OVERHEARD, RunningStack
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -40,6 +41,14 @@ def test_every_command_is_documented_and_its_help_shows_an_example() -> None:
     for command in ("score", "evaluate"):
         shown = subprocess.run([OVERHEARD, command, "--help"], capture_output=True, text=True, check=True).stdout
         assert f"overheard {command} " in shown
+
+
+def test_every_metric_is_explained_and_no_alert_asks_for_another(stack: RunningStack) -> None:
+    told = set(re.findall(r"^# TYPE (overheard_\w+)", stack.client.get("/metrics").text, re.MULTILINE))
+    told = {name for name in told if not name.endswith("_created")}
+    assert told == set(re.findall(r"^\| `(overheard_\w+)`", OPERATIONS, re.MULTILINE))
+    asked = set(re.findall(r"\b(overheard_\w+)", (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text()))
+    assert {name.removesuffix("_count") for name in asked} <= told
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,7 +4,6 @@ A second `ml`, `io` or `train` on one machine takes a name of its own: `python -
 """
 
 import logging
-import os
 import sys
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from overheard.stack import required
 from worker import context, names
 from worker.app import app
 from worker.heartbeat import Heart
+from worker.living import node
 
 QUIET = ["--without-gossip", "--without-mingle"]  # chatter between workers that nothing here listens to
 ML_THREADS = 16  # each holds at most 256 texts: together a few seconds of work, a third of the visibility timeout
@@ -25,7 +25,7 @@ WITHOUT_TORCH_KB = (
 def ml(name: str = "ml") -> None:
     """Scores texts: loads the model, then takes messages on threads that all feed one batcher."""
     serving = context.serving()
-    heart = Heart(context.get().redis, names.HEARTBEATS, _node(name), serving.facts)
+    heart = Heart(context.get().redis, names.HEARTBEATS, node(name), serving.facts)
     heart.start()
     serving.start()
     for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines per task that nobody reads at this rate
@@ -41,7 +41,7 @@ def ml(name: str = "ml") -> None:
 
 def io(name: str = "io") -> None:
     """Housekeeping, and whatever waits on the network."""
-    heart = Heart(context.get().redis, names.HOUSEKEEPERS, _node(name), dict)
+    heart = Heart(context.get().redis, names.HOUSEKEEPERS, node(name), dict)
     heart.start()
     try:
         _work("io", name, [names.IO], _threads(IO_THREADS), visibility_s=600)
@@ -56,7 +56,7 @@ def train(name: str = "train") -> None:
     """
     if lacks := required.lacks("train"):
         raise SettingsError(f"training needs {', '.join(lacks)}: {required.remedy('train')}")
-    heart = Heart(context.get().redis, names.TRAINERS, _node(name), dict)
+    heart = Heart(context.get().redis, names.TRAINERS, node(name), dict)
     heart.start()
     fresh = {"worker_pool_start_method": "spawn", "worker_max_memory_per_child": WITHOUT_TORCH_KB}
     app.conf.update(fresh, worker_proc_alive_timeout=120)
@@ -80,11 +80,6 @@ def flower() -> None:
     app.start(["flower", f"--address={settings.host}", f"--port={settings.flower_port}"])
 
 
-def _node(name: str) -> str:
-    """What Celery and the heartbeat call this process: two of one name would be one to both."""
-    return f"{name}@{os.uname().nodename}"
-
-
 def _threads(count: int) -> list[str]:
     return ["--pool=threads", f"--concurrency={count}"]
 
@@ -102,7 +97,7 @@ def _work(kind: str, name: str, queues: list[str], pool: list[str], visibility_s
         "unacked_restore_throttle": 1,
     }
     level = context.get().settings.log_level
-    where = [f"--queues={','.join(queues)}", f"--hostname={_node(name)}"]
+    where = [f"--queues={','.join(queues)}", f"--hostname={node(name)}"]
     app.worker_main(["worker", *pool, *where, *QUIET, "--task-events", "--loglevel", level])
 
 

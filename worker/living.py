@@ -1,6 +1,7 @@
 """Who was heard of lately: workers leave their heartbeats in Redis, the API and the reaper read them here."""
 
 import json
+import os
 from typing import Any, cast
 
 from redis import Redis
@@ -21,3 +22,8 @@ def heard_of(redis: Redis, key: str) -> dict[str, dict[str, Any]]:
     told = {worker.decode(): json.loads(value) for worker, value in said.items()}
     aged = {worker: {"age_s": max(0.0, now - facts.pop("at")), **facts} for worker, facts in told.items()}
     return {worker: facts for worker, facts in aged.items() if facts["age_s"] <= names.HEARTBEAT_MAX_AGE_S}
+
+
+def node(name: str) -> str:
+    """What Celery and the heartbeats call a process on this machine: two of one name would be one to both."""
+    return f"{name}@{os.uname().nodename}"

@@ -110,6 +110,11 @@ def apply(name: str, change: Schedule | None, now: datetime) -> None:
     wanted.save()
 
 
+def is_led() -> bool:
+    """Whether some Beat leads: it renews its lock every few seconds. Raises RedisError."""
+    return bool(get_redis(app).exists(ensure_conf(app).lock_key))
+
+
 def named(name: str) -> Entry:
     """Raises NotFound."""
     if name not in TIMETABLE:

@@ -54,8 +54,8 @@ class _Shared:
         )
         yield from _of_workers(self._house.desk.crew.living())
         yield from self._of_listening()
-        yield self._of_notices()
         yield from self._of_alerts()
+        yield self._of_notices()
         redelivered = int(redis.get(names.REDELIVERIES) or 0)
         yield CounterMetricFamily(
             "overheard_redeliveries", "Messages whose first worker never acknowledged them", value=redelivered

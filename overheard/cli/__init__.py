@@ -11,6 +11,7 @@ from overheard.cli.digest import digest
 from overheard.cli.doctor import doctor
 from overheard.cli.evaluate import evaluate
 from overheard.cli.feeds import app as feeds
+from overheard.cli.keep import backup, migrate, restore
 from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
@@ -31,16 +32,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="What people say about a brand, how sure that is, and a model that learns from every correction.",
 )
-for command in (up, down, doctor, score, evaluate, train, export, replay, digest, sentiment):
+plain = (up, down, doctor, score, sentiment, digest, evaluate, train, export, replay, migrate, backup, restore)
+for command in plain:
     app.command()(command)
 app.add_typer(audits, name="audits")
 app.add_typer(brands, name="brands")
 app.add_typer(feeds, name="feeds")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
-app.add_typer(recipients, name="recipients")
 app.add_typer(rules, name="rules")
 app.add_typer(alerts, name="alerts")
+app.add_typer(recipients, name="recipients")
 app.add_typer(schedules, name="schedules")
 
 

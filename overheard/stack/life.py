@@ -2,10 +2,15 @@
 
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from overheard import demo, registry
-from overheard.errors import BundleError, StackError
+from overheard.calls import Calls
+from overheard.demo import heard
+from overheard.errors import BundleError, OverheardError, StackError
+from overheard.privacy import Privacy
+from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.stack import checks, home, ports, processes, programs
 from overheard.stack.demo import score, table
@@ -16,8 +21,10 @@ from overheard.stack.report import Report
 from overheard.stack.signals import Stopped, StopSignals
 from overheard.stack.stack import Stack
 from overheard.stack.supervisor import Supervisor, SupervisordAway
+from overheard.store.database import Database
 
 DOWN_TIMEOUT_S = 30
+DEMO_DAYS = 30
 LOOK_EVERY_S = 0.1
 
 
@@ -119,16 +126,31 @@ def _show_demo(stack: Stack, key: str) -> None:
     """A demo that can't be scored is no reason to stop a stack that runs."""
     posts = list(demo.posts())
     settings, report = stack.settings, stack.report
+    api = ports.url(settings.host, settings.port)
     report.working(f"scoring {len(posts)} demo posts")
     try:
         with stack.signals.breaking_in():
-            scores = score(ports.url(settings.host, settings.port), key, posts)
-    except StackError as error:
+            scores = score(api, key, posts)
+            _keep_demo(settings, api, key)
+    except OverheardError as error:
         report.line(str(error), "yellow")
     else:
         report.show(table(posts, scores))
     finally:
         report.working("")
+
+
+def _keep_demo(settings: Settings, api: str, key: str) -> None:
+    """So that the dashboard has something to show. What the messages of this start miss, the sweep scores."""
+    database = Database(settings.sql_url)
+    privacy = Privacy(ensure_secret(settings), settings.keep_authors)
+    try:
+        is_new = heard.keep(database, privacy, settings.home / "demo.json", datetime.now(UTC))
+    finally:
+        database.engine.dispose()
+    if is_new:
+        with Calls(api, key) as calls:
+            calls.call("POST", "/posts/rescoring", {"days": DEMO_DAYS})
 
 
 def _show_urls(settings: Settings, members: list[Program], new_key: str | None, report: Report) -> None:

@@ -39,6 +39,10 @@ def find(session: Session, secret: str) -> Key | None:
     return session.scalar(select(Key).where(Key.hash == digest(secret), Key.revoked_at.is_(None)))
 
 
+def living_one(session: Session, key_id: str) -> Key | None:
+    return session.scalar(select(Key).where(Key.id == key_id, Key.revoked_at.is_(None)))
+
+
 def living(session: Session) -> list[Key]:
     return list(session.scalars(select(Key).where(Key.revoked_at.is_(None)).order_by(Key.created_at, Key.id)))
 

@@ -1,0 +1,26 @@
+// Charts, the part that reads texts, and what is new while the page is open.
+
+import { drawAll } from './chart.js'
+import { follow, reader } from './live.js'
+
+const charts = drawAll()
+
+for (const section of document.querySelectorAll('[data-fetch]')) fill(section)
+
+async function fill(section) {
+  const place = section.querySelector('[data-fetched]')
+  try {
+    const answer = await fetch(section.dataset.fetch, { headers: { Accept: 'text/html' } })
+    if (!answer.ok) throw new Error(answer.status)
+    const part = new DOMParser().parseFromString(await answer.text(), 'text/html')
+    place.replaceChildren(...part.body.childNodes)
+  } catch {
+    place.replaceChildren('This could not be read. Load the page again.')
+  }
+}
+
+const read = reader((changed) => {
+  for (const chart of charts) if (changed.contains(chart.numbers)) chart.update()
+})
+follow(document.querySelector('[data-events]')?.dataset.events, 'heard', (event) => void (event && read()), read, 20000)
+setInterval(read, 120000) // what no event tells: a clock that went on, an audit, posts of long ago
