@@ -18,6 +18,8 @@ MAIL: Final = ("mailto", "mailtos")
 _WITH_HOST: Final = (*MAIL, "json", "jsons", "mmost", "mmosts", "ntfy", "ntfys", "workflow", "workflows", "https")
 """Schemes whose host is one; in the others a token stands in its place."""
 _READS_FILES: Final = ("template", "pgp", "pgppub", "pgpprv", "wkd", "attach")
+SHORTEST_SECRET: Final = 4
+"""Shorter words are in every text."""
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+]{1,31})://\S")
 
 
@@ -49,7 +51,7 @@ def parse(url: str, schemes: str) -> Target:
         shown, host = _printable(_shown(scheme, parts)), parts.hostname if scheme in _WITH_HOST else None
     except ValueError:
         raise DataError("it is no address: its host or port can't be read") from None
-    if refused := next((name for name, _ in _options(parts) if name.lower() in _READS_FILES), None):
+    if refused := next((name for name, _ in _options(parts) if name.strip().lower() in _READS_FILES), None):
         raise DataError(f"the option {refused!r} is not allowed: it would read files of this machine")
     return Target(url, scheme, shown, host)
 
@@ -73,6 +75,25 @@ def _shown(scheme: str, parts: SplitResult) -> str:
     to += [word.strip() for word in options.get("to", "").split(",") if word.strip()]
     to = to or [f"{unquote(parts.username or '').partition('@')[0]}@{parts.hostname}"]
     return f"{scheme}://{user}{options.get('smtp', host)} → {', '.join(to)}"
+
+
+def scrubbed(text: str, url: str) -> str:
+    """The text as one line, without what may be a secret of the address: of mail its password and headers, of whatever
+    else all but its host and port."""
+    _, _, rest = url.partition("://")
+    parts, scheme = urlsplit(url), url.partition(":")[0].lower()
+    if scheme in MAIL:
+        words = {
+            parts.password or "",
+            *(value for name, value in _options(parts) if name[:1] in ("+", " ")),
+        }  # a plus is a space
+    else:
+        words = set(re.split(r"[/?#&=@:,]", rest))
+        words -= {parts.hostname or "", str(parts.port)} if scheme in _WITH_HOST else set()
+    for word in sorted({form for said in words for form in (said, unquote(said))}, key=len, reverse=True):
+        if len(word) >= SHORTEST_SECRET:
+            text = text.replace(word, HIDDEN)
+    return _printable(" ".join(text.split()))
 
 
 def _printable(text: str) -> str:

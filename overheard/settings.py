@@ -128,8 +128,8 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9]+(,[a-z0-9]+)*$",
         description="Ways that recipients may be told in.",
     )
-    notify_hosts: str = Field(
-        "", description="Hosts, addresses and networks inside of your own network that notices may go to."
+    notify_hosts: str | None = Field(
+        None, description="Hosts, addresses and networks inside of your own network that notices may go to."
     )
     public_url: str | None = Field(
         None, pattern=r"^https?://\S+$", description="Where people reach the dashboard: links in notices lead there."

@@ -13,7 +13,8 @@ from tests.stack import RunningStack
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with RunningStack(tmp_path_factory.mktemp("stack") / "home", without=("mlflow", "train")) as running:
+    home = tmp_path_factory.mktemp("stack") / "home"
+    with RunningStack(home, without=("mlflow", "train"), notify_hosts="127.0.0.1") as running:
         yield running
 
 

@@ -13,23 +13,20 @@ import base64
 import json
 import logging
 import os
-import re
 import sys
 import threading
 from smtplib import SMTPException, SMTPResponseException
 from typing import Any, Final
-from urllib.parse import unquote
 
 from overheard.alerts import drawing, mail
 from overheard.alerts.mail import Envelope
 from overheard.alerts.message import Chart, Message
 from overheard.errors import DataError, NotDelivered, OverheardError
 from overheard.reach import Reach, refusal
-from overheard.recipients import HIDDEN, parse
+from overheard.recipients import parse, scrubbed
 
 MAX_BRIEF_CHARS: Final = 1800
 """What every chat takes."""
-SHORTEST_SECRET: Final = 4
 UNSAID: Final = "it was not taken, and no reason was given"
 
 
@@ -68,10 +65,10 @@ def _answer(order: dict[str, Any]) -> dict[str, str]:
 
 def _checked(url: str, schemes: str, reach: Reach) -> str:
     plugin = _plugin(url, schemes)
-    host = getattr(plugin, "smtp_host", None) or parse(url, schemes).host
-    if host:
+    kept = str(plugin.url()) if url.lower().startswith("https://") else url
+    if host := getattr(plugin, "smtp_host", None) or parse(kept, schemes).host:
         reach.check(host)
-    return str(plugin.url()) if url.lower().startswith("https://") else url
+    return kept
 
 
 def _plugin(url: str, schemes: str) -> Any:
@@ -186,17 +183,6 @@ def _tell(plugin: Any, message: Message, url: str) -> None:
 
 def _text(said: bytes | str) -> str:
     return said.decode(errors="replace") if isinstance(said, bytes) else said
-
-
-def scrubbed(text: str, url: str) -> str:
-    """The text without any part of the address that may be a secret, and as one line."""
-    _, _, rest = url.partition("://")
-    host = parse(url, url.partition(":")[0].lower()).host or ""
-    words = {word for part in re.split(r"[/?#&=@:,]", rest) for word in (part, unquote(part))}
-    for word in sorted(words - {host, "", *host.split(".")}, key=len, reverse=True):
-        if len(word) >= SHORTEST_SECRET:
-            text = text.replace(word, HIDDEN)
-    return " ".join(text.split())
 
 
 main()

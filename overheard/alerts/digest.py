@@ -11,7 +11,7 @@ from overheard.alerts import charts
 from overheard.alerts.compose import House, examples, links, render
 from overheard.alerts.message import Chart, Message
 from overheard.alerts.wording import harmless, interval, listed, percent, points, subject
-from overheard.intervals import Share
+from overheard.intervals import NONE, Share
 from overheard.scoring.bundle import LABELS
 from overheard.settings import Settings
 from overheard.store import brands, digests, outbox
@@ -19,7 +19,7 @@ from overheard.store.database import Database
 from overheard.store.digests import WEEK, Week
 
 CHARTED: Final = timedelta(weeks=4)
-MAX_WORDS: Final = 8
+MAX_WORDS, MAX_TOPICS = 5, 3
 MAX_SOURCES: Final = 3
 METHODS: Final = {
     "audited": "People checked {audits} of these posts; the interval rests on what they said.",
@@ -87,7 +87,7 @@ def _movement(week: Week) -> dict[str, Any] | None:
     return {
         "parts": parts,
         "sources": [{"source": one.source, "mix": one.mix, "mood": one.mood} for one in by_size[:MAX_SOURCES]],
-        "words": [one.text for one in (*told.topics, *told.words)][:MAX_WORDS],
+        "words": [one.text for one in (*told.words[:MAX_WORDS], *told.topics[:MAX_TOPICS])],
         "post_ids": list(told.examples),
     }
 
@@ -214,12 +214,11 @@ def _model(model: Mapping[str, Any]) -> Iterable[str]:
         yield "No model serves yet."
         return
     yield f"Model {model['version']} serves."
-    accuracy = _share(((model["estimated"] or {}).get("accuracy")) or dict.fromkeys(("point", "low", "high")))
-    if accuracy.point is not None and accuracy.low is not None and accuracy.high is not None:
-        yield (
-            f"On this week's posts it is believed to be right in {percent(accuracy.point)} "
-            f"({interval(accuracy.low, accuracy.high)}), by its own probabilities."
-        )
+    weekly = model["weekly"] or {"expected": None, "audited": None}
+    if right := _right(weekly["expected"]):
+        yield f"On this week's posts it is believed to be right in {right}, by its own probabilities."
+    if right := _right(weekly["audited"]):
+        yield f"By the {weekly['audited']['posts']:,} of them that people checked it is right in {right}."
     if checked := model["checked"]:
         about = f"{checked['n']:,} labels of people ({checked['labels']})"
         yield f"On {about} it was right in {percent(checked['accuracy'])}."
@@ -228,6 +227,12 @@ def _model(model: Mapping[str, Any]) -> Iterable[str]:
     yield from (f"It has become worse: {fall}." for fall in model["fallen"])
     if model["drifted"]:
         yield f"This week's posts differ from what it was trained on in {listed(model['drifted'])}."
+
+
+def _right(figures: Mapping[str, Any] | None) -> str:
+    """Empty where it is not known."""
+    accuracy = _share(figures["accuracy"]) if figures else NONE
+    return "" if accuracy.low is None else _told(accuracy)
 
 
 def _todo(figures: Mapping[str, Any]) -> Iterable[str]:

@@ -6,6 +6,7 @@ one transaction per address. So it is sent from here.
 
 import smtplib
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -14,6 +15,7 @@ from email.utils import format_datetime, localtime
 from typing import Final
 
 from overheard.alerts.message import Message
+from overheard.errors import NotDelivered
 
 TIMEOUT_S: Final = 20
 CHART: Final = "chart"
@@ -75,7 +77,8 @@ def _address(name: str, address: str) -> Address:
 def send(mail: EmailMessage, envelope: Envelope) -> str:
     """What went wrong although the server took it: addresses that it refused among others.
 
-    Raises OSError and SMTPException: then nobody was sent anything, or the server did not say that it took it.
+    Raises NotDelivered when it refused all; OSError and SMTPException: then nobody was sent anything, or the server did
+    not say that it took it.
     """
     context = ssl.create_default_context()
     if not envelope.is_verified:
@@ -90,6 +93,12 @@ def send(mail: EmailMessage, envelope: Envelope) -> str:
         if envelope.user and envelope.password:
             server.login(envelope.user, envelope.password)
         refused = server.send_message(mail, envelope.sender[1], envelope.addresses)
+    except smtplib.SMTPRecipientsRefused as error:
+        raise NotDelivered(_said(error.recipients)) from None
     finally:
         server.close()  # it has said what it took: nothing is gained by waiting for its farewell
+    return _said(refused)
+
+
+def _said(refused: Mapping[str, tuple[int, bytes]]) -> str:
     return "; ".join(f"{address} was refused ({code})" for address, (code, _) in refused.items())

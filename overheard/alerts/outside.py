@@ -52,7 +52,7 @@ def draw(settings: Settings, chart: Chart) -> bytes:
 def _ask(settings: Settings, order: Mapping[str, Any]) -> dict[str, Any]:
     if lacking := [name for name in NEEDED if find_spec(name) is None]:
         raise SettingsError(f"notices need {' and '.join(lacking)}: pip install 'overheard[alerts]'")
-    allowed = {"schemes": settings.notify_schemes, "hosts": settings.notify_hosts}
+    allowed = {"schemes": settings.notify_schemes, "hosts": settings.notify_hosts or ""}
     try:
         run = _run(settings, json.dumps({**allowed, **order}).encode())
     except subprocess.TimeoutExpired:

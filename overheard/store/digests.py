@@ -23,13 +23,14 @@ WEEK: Final = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the model is right. estimated: on the brand's week without labels, for JSON, None where nobody knows.
+    """How often the model is right. weekly: `expected` without labels and `audited` on the brand's week, as
+    `overheard.performance` gives them, for JSON; None where neither is known.
 
     checked: by the last check on people's labels, None where there were too few. fallen: what that check found to have
     fallen, a line each.
     """
 
-    estimated: dict[str, Any] | None
+    weekly: dict[str, Any] | None
     checked: dict[str, Any] | None
     fallen: tuple[str, ...]
 
@@ -101,7 +102,7 @@ def _accuracy(session: Session, brand_id: int, week: datetime, version: str | No
     checks = (schedules.outcome_of(slot) or {} for slot in schedules.runs(session, falls.CHECK, falls.CHECKS))
     checked = next((outcome for outcome in checks if "accuracy" in outcome and outcome.get("model") == version), None)
     return Accuracy(
-        estimated=quality.figures if quality else None,
+        weekly=quality.figures if quality else None,
         checked=checked,
         fallen=tuple(map(str, falls.newest(session))),
     )

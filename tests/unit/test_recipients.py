@@ -7,7 +7,7 @@ import pytest
 
 from overheard.errors import DataError, SettingsError
 from overheard.reach import Reach, is_public
-from overheard.recipients import parse
+from overheard.recipients import parse, scrubbed
 from overheard.seal import Seal
 from overheard.settings import Settings
 
@@ -142,3 +142,12 @@ def test_what_is_sealed_opens_with_the_same_secret_alone() -> None:
     for other in (Seal(b"another secret of the tests", "recipients"), Seal(b"a secret of the tests", "else")):
         with pytest.raises(SettingsError, match="save it again"):
             other.open(sealed)
+
+
+def test_what_is_told_of_a_failure_holds_no_secret() -> None:
+    said = "no answer of https://hooks.example.com:8443/hush?key=quiet with Bearer abc\nand abc%20d"
+    url = "jsons://user:pass@hooks.example.com:8443/hush?key=quiet&+Authorization=Bearer%20abc"
+    assert scrubbed(said, url) == "no answer of https://hooks.example.com:8443/****?key=**** with **** and abc%20d"
+    mail = "mailtos://ops:p%40ssword@mail.example.com/ann@example.com?+X-Key=quiet"
+    assert scrubbed("ops of mail.example.com: p@ssword, quiet", mail) == "ops of mail.example.com: ****, ****"
+    assert scrubbed("tgram 123456789 and AbCdEf", "tgram://123456789:AbCdEf/1231") == "tgram **** and ****"
