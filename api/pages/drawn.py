@@ -78,9 +78,8 @@ def moved(change: Share, before: str) -> str:
         return f"too few posts in {before} to compare"
     margin = words.plus_minus(max(change.high - change.point, change.point - change.low))
     if change.low > 0 or change.high < 0:
-        return (
-            f"{'up' if change.point > 0 else 'down'} {words.points(abs(change.point)).lstrip('+')} {margin} on {before}"
-        )
+        way = "up" if change.point > 0 else "down"
+        return f"{way} {words.points(abs(change.point)).lstrip('+')} ({margin}) on {before}"
     return f"no clear change on {before}"
 
 
