@@ -56,11 +56,11 @@ def marks(session: Session, brand_id: int, view: View) -> list[dict[str, Any]]:
 
 
 def _models(session: Session, brand_id: int, view: View) -> Iterator[dict[str, Any]]:
-    """The first version of all changed nothing."""
+    """The first version changed nothing. It may have read before: so the period before is looked at, too."""
     since = func.min(Hour.hour)
-    read = select(Hour.model, since).where(Hour.brand_id == brand_id, Hour.model != "").group_by(Hour.model)
-    _, *later = session.execute(read.order_by(since, Hour.model)).all() or [None]
-    for version, at in later:
+    scored = (Hour.brand_id == brand_id, Hour.hour >= view.before, Hour.hour < view.until, Hour.model != "")
+    read = select(Hour.model, since).where(*scored).group_by(Hour.model)
+    for version, at in session.execute(read.order_by(since, Hour.model)).all()[1:]:
         if view.since <= at < view.until:
             yield {"at": _second(at), "kind": "model", "text": f"model {version} reads from here on"}
 
@@ -78,9 +78,8 @@ def moved(change: Share, before: str) -> str:
         return f"too few posts in {before} to compare"
     margin = words.plus_minus(max(change.high - change.point, change.point - change.low))
     if change.low > 0 or change.high < 0:
-        return (
-            f"{'up' if change.point > 0 else 'down'} {words.points(abs(change.point)).lstrip('+')} {margin} on {before}"
-        )
+        way = "up" if change.point > 0 else "down"
+        return f"{way} {words.points(abs(change.point)).lstrip('+')} ({margin}) on {before}"
     return f"no clear change on {before}"
 
 

@@ -67,10 +67,9 @@ def _told(session: Session, brand: Choice, view: View) -> dict[str, Any]:
     _, before = shares.read(session, brand.id, [view.before, view.since], source)
     gaps = series.gaps(session, brand.id, view.since, view.until, source)
     changes = estimates.change(before.estimate, total.estimate)
-    sources = session.scalars(select(Hour.source).where(Hour.brand_id == brand.id).distinct().order_by(Hour.source))
     return {
         "periods": [(value, period.name) for value, period in PERIODS.items()],
-        "sources": [("", "All"), *((one, words.platform(one)) for one in sources)],
+        "sources": [("", "All"), *((one, words.platform(one)) for one in _sources(session, brand, view))],
         "rows": list(zip(units, points, strict=True)),
         "alerts": _open_alerts(session, brand.id),
         "total": total,
@@ -81,7 +80,7 @@ def _told(session: Session, brand: Choice, view: View) -> dict[str, Any]:
             for name, share, change in zip(LABELS, total.estimate.shares, changes, strict=True)
         ],
         "method": drawn.method(total),
-        "rivals": _rivals(session, brand, view),
+        "compared": _compared(brand),
         "chart": drawn.chart(
             points,
             units,
@@ -97,26 +96,39 @@ def _open_alerts(session: Session, brand_id: int) -> Sequence[Incident]:
     return session.scalars(select(Incident).where(*mine).order_by(Incident.opened_at.desc()).limit(3)).all()
 
 
-def _rivals(session: Session, brand: Choice, view: View) -> Sequence[Rival]:
-    """The brand and those of its competitors that are listened for, the most spoken of first; none without any."""
+def _sources(session: Session, brand: Choice, view: View) -> Sequence[str]:
+    """Those of this time and the one before, and the one that is chosen."""
+    lately = (Hour.brand_id == brand.id, Hour.hour >= view.before, Hour.hour < view.until)
+    found = set(session.scalars(select(Hour.source).where(*lately).distinct()))
+    return sorted(found | {view.source} - {""})
+
+
+def _compared(brand: Choice) -> Sequence[Choice]:
+    """The brand itself, and those of its competitors that are listened for."""
     named = {key(name) for name in brand.competitors}
-    compared = [one for one in brands.all_of_them() if one.id == brand.id or key(one.name) in named]
-    if len(compared) < 2:
-        return ()
-    span = [view.since, view.until]
-    told = [(one, shares.read(session, one.id, span, view.source or None)[1]) for one in compared]
+    others = [one for one in brands.all_of_them() if key(one.name) in named and one.id != brand.id]
+    return [brand, *others]
+
+
+@blueprint.get("/app/overview/compared")
+@requires(Role.viewer)
+def compared() -> str:
+    """A part of the overview: each brand takes as long to read as the one that the page is of."""
+    brand = _the_chosen()
+    with services().database.read() as session:
+        view = View.of_request(session, brand.id, datetime.now(UTC))
+        span, source = [view.since, view.until], view.source or None
+        told = [(one, shares.read(session, one.id, span, source)[1]) for one in _compared(brand)]
     posts = sum(total.point.posts for _, total in told)
     rivals = [Rival(one, total, total.point.posts / posts if posts else 0) for one, total in told]
-    return sorted(rivals, key=lambda rival: -rival.told.point.posts)
+    return render_template("compared.html", rivals=rivals)
 
 
 @blueprint.get("/app/overview/why")
 @requires(Role.viewer)
 def why() -> str:
     """A part of the overview: it reads texts, so the page does not wait for it."""
-    brand = brands.chosen()
-    if brand is None:
-        raise NotFound("brand", "")
+    brand = _the_chosen()
     with services().database.read() as session:
         view = View.of_request(session, brand.id, datetime.now(UTC))
         found = movements.why(session, brand.id, Period(view.before, view.since), Period(view.since, view.until))
@@ -126,3 +138,11 @@ def why() -> str:
 
 def _worst_first(examples: Sequence[Listed]) -> Sequence[Listed]:
     return sorted(examples, key=lambda one: -(one.score.negative if one.score else 0))
+
+
+def _the_chosen() -> Choice:
+    """Raises NotFound."""
+    brand = brands.chosen()
+    if brand is None:
+        raise NotFound("brand", "")
+    return brand
