@@ -13,6 +13,7 @@ from api.pages import site
 PAGES: Final = (
     "sign_in",
     "overview",
+    "posts",
 )
 
 
