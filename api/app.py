@@ -77,6 +77,7 @@ def _routes() -> Iterable[ModuleType]:
         metrics,
         models,
         posts,
+        queue,
         schedules,
         sentiment,
         training,
@@ -85,7 +86,7 @@ def _routes() -> Iterable[ModuleType]:
 
     heard = (brands, sentiment, changes, drift, audits, feeds, webhooks, posts)
     timed = (schedules, airflow)
-    return (inference, batches, jobs, labels, training, models, *heard, *timed, keys, health, metrics)
+    return (inference, batches, jobs, labels, queue, training, models, *heard, *timed, keys, health, metrics)
 
 
 def _services(settings: Settings) -> Services:

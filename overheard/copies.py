@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _WORDS: Final = 3
@@ -15,37 +15,45 @@ _COMMON: Final = 200
 """Groups of words in more rows than this are phrases, not copies."""
 
 
+class Seen:
+    """Texts so far, to tell whether another one is a near copy of one of them."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+        self._sizes: list[int] = []
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        groups = _groups(text)
+        for group in groups:
+            self._places[group].append(len(self._sizes))
+        self._sizes.append(len(groups))
+
+    def has_like(self, text: str) -> bool:
+        groups = _groups(text)
+        found = (self._places[group] for group in groups if group in self._places)
+        shared = Counter(index for indices in found if len(indices) < _COMMON for index in indices)
+        return any(
+            count >= _WORDS and count / min(len(groups), self._sizes[index]) >= _SHARED
+            for index, count in shared.items()
+        )
+
+
 def unlike(texts: Sequence[str], seen: Sequence[str]) -> list[int]:
     """Indices of the texts that are no near copies of one in `seen`."""
-    places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
-    sizes = []
-    for index, text in enumerate(seen):
-        groups = _groups(text)
-        sizes.append(len(groups))
-        for group in groups:
-            places[group].append(index)
-    return [index for index, text in enumerate(texts) if not _is_copy(_groups(text), places, sizes)]
+    known = Seen(seen)
+    return [index for index, text in enumerate(texts) if not known.has_like(text)]
 
 
 def distinct(texts: Sequence[str]) -> list[int]:
     """Indices of the texts that are no near copies of an earlier one."""
-    places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
-    sizes: list[int] = []
-    kept: list[int] = []
+    known, kept = Seen(), []
     for index, text in enumerate(texts):
-        groups = _groups(text)
-        if not _is_copy(groups, places, sizes):
-            for group in groups:
-                places[group].append(len(sizes))
-            sizes.append(len(groups))
+        if not known.has_like(text):
+            known.add(text)
             kept.append(index)
     return kept
-
-
-def _is_copy(groups: set[tuple[str, ...]], places: dict[tuple[str, ...], list[int]], sizes: list[int]) -> bool:
-    found = (places[group] for group in groups if group in places)
-    shared = Counter(index for indices in found if len(indices) < _COMMON for index in indices)
-    return any(count >= _WORDS and count / min(len(groups), sizes[index]) >= _SHARED for index, count in shared.items())
 
 
 def _groups(text: str) -> set[tuple[str, ...]]:

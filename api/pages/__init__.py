@@ -14,6 +14,7 @@ PAGES: Final = (
     "sign_in",
     "overview",
     "posts",
+    "label",
 )
 
 

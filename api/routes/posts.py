@@ -19,6 +19,7 @@ from overheard.store.database import Database
 from overheard.store.erasure import Erased
 from overheard.store.keys import Role
 from overheard.store.listing import Listed, Order, Place, Wanted
+from overheard.store.tables.heard import Score
 
 Name = Literal["negative", "neutral", "positive"]
 MOST_EXPORTED: Final = 10_000
@@ -130,7 +131,7 @@ class PostView(BaseModel):
         post = listed.post
         told = {name: getattr(post, name) for name in cls.model_fields if hasattr(post, name)}
         brands = [BrandName(id=brand_id, name=name) for brand_id, name in listed.brands.items()]
-        return cls.model_validate({**post.details, **told, "brands": brands, "score": _score_view(listed)})
+        return cls.model_validate({**post.details, **told, "brands": brands, "score": score_view(listed.score)})
 
 
 class PostPage(BaseModel):
@@ -156,8 +157,8 @@ class Rescoring(BaseModel):
     model: str
 
 
-def _score_view(listed: Listed) -> ScoreView | None:
-    if (score := listed.score) is None:
+def score_view(score: Score | None) -> ScoreView | None:
+    if score is None:
         return None
     told = {name: getattr(score, name) for name in ScoreView.model_fields if hasattr(score, name)}
     most = max(LABELS, key=lambda name: float(getattr(score, name)))

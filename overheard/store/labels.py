@@ -103,6 +103,17 @@ def of_texts(session: Session, text_keys: Sequence[str]) -> dict[str, list[Label
     return {text_key: list(said.values()) for text_key, said in found.items()}
 
 
+def said_twice(session: Session) -> list[list[int]]:
+    """The labels of each text that two people or more have labelled, one per person: their newest."""
+    people = func.count(Label.labelled_by.distinct())
+    shared = select(Label.text_key).group_by(Label.text_key).having(people > 1)
+    query = select(Label.text_key, Label.labelled_by, Label.label).where(Label.text_key.in_(shared))
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for text_key, who, label in session.execute(query.order_by(Label.labelled_at, Label.id)):
+        found[text_key][who] = label
+    return [list(said.values()) for said in found.values()]
+
+
 def for_training(session: Session) -> list[Label]:
     """One label per text, the newest, the newest first; none of a text that is audited."""
     audited = select(Label.text_key).where(Label.purpose == Purpose.audit)
