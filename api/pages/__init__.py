@@ -15,6 +15,7 @@ PAGES: Final = (
     "overview",
     "posts",
     "label",
+    "try_it",
 )
 
 

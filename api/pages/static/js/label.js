@@ -2,11 +2,12 @@
 // browser until the server has it, and sent again where that failed.
 
 import { Problem, flash, get, post, remove } from './api.js'
+import { refresh } from './live.js'
+import { MOODS as NAMES, bar } from './scores.js'
 
 const AT_ONCE = 20
 const FEW = 8
 const LONGEST_WAIT_MS = 30000
-const NAMES = ['negative', 'neutral', 'positive']
 const KEYS = { 1: 0, 2: 1, 3: 2, 0: null, '?': null }
 
 const page = document.querySelector('[data-queue]')
@@ -161,7 +162,7 @@ async function send() {
 
 function tell(asked, label) {
   const said = element('p')
-  said.append('You said ', label === null ? element('b', '', 'can’t tell') : mood(label), '.')
+  said.append('You said ', label === null ? element('b', '', 'can’t tell') : mood(label))
   tellSaid(said)
   find('said').dataset.item = asked.item
   tellCount()
@@ -183,20 +184,6 @@ function tellModel(item, label, said) {
 
 function mood(label) {
   return moods[NAMES[label]].cloneNode(true)
-}
-
-function bar(shares) {
-  const names = 'http://www.w3.org/2000/svg'
-  const svg = document.createElementNS(names, 'svg')
-  for (const [name, value] of Object.entries({ class: 'bar', width: '100%', height: 10, 'aria-hidden': true })) svg.setAttribute(name, value)
-  let left = 0
-  for (const name of NAMES) {
-    const rect = document.createElementNS(names, 'rect')
-    for (const [key, value] of Object.entries({ class: name, x: `${left * 100}%`, width: `${shares[name] * 100}%`, height: 10 })) rect.setAttribute(key, value)
-    svg.append(rect)
-    left += shares[name]
-  }
-  return svg
 }
 
 function tellCount() {
@@ -234,3 +221,4 @@ page.addEventListener('click', (event) => {
 
 send()
 fill()
+refresh(30000)
