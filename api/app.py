@@ -83,6 +83,7 @@ def _routes() -> Iterable[ModuleType]:
         models,
         posts,
         quality,
+        queue,
         recipients,
         rules,
         schedules,
@@ -94,7 +95,7 @@ def _routes() -> Iterable[ModuleType]:
     heard = (brands, sentiment, changes, quality, drift, digest, audits, feeds, webhooks, posts)
     watched = (rules, alerts, recipients)
     timed = (schedules, airflow)
-    return (inference, batches, jobs, labels, training, models, *heard, *watched, *timed, keys, health, metrics)
+    return (inference, batches, jobs, labels, queue, training, models, *heard, *watched, *timed, keys, health, metrics)
 
 
 def _services(settings: Settings) -> Services:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,7 @@ from overheard.store.tables.work import Job, JobLine
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """The id of a row that is counted."""
+NO_CURSOR = "not a cursor of ours"
 SECURED: list[dict[str, list[str]]] = [{"bearer": []}, {"basic": []}]
 
 
@@ -100,20 +102,46 @@ Cursor = tuple[datetime, str]
 """The time and the id of the last row of a page: pages hold each row once, newest first."""
 
 
-def encode_cursor(at: datetime, row_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {row_id}".encode()).decode()
+def encode_cursor(at: datetime | float, row_id: str) -> str:
+    """at: what the rows are in order of."""
+    place = at.isoformat() if isinstance(at, datetime) else repr(at)
+    return base64.urlsafe_b64encode(f"{place} {row_id}".encode()).decode()
 
 
 def decode_cursor(cursor: str) -> Cursor:
-    """Raises ValueError for what `encode_cursor` did not make."""
+    """Raises ValueError for what `encode_cursor` did not make of a time."""
     try:
-        at, _, row_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
+        at, row_id = _unpacked(cursor)
         parsed = datetime.fromisoformat(at)
         if parsed.tzinfo is None:
             raise ValueError
     except (ValueError, binascii.Error):
-        raise ValueError("not a cursor of ours") from None
+        raise ValueError(NO_CURSOR) from None
     return parsed, row_id
+
+
+def decode_ranked(cursor: str) -> tuple[float, str]:
+    """Raises ValueError for what `encode_cursor` did not make of a number."""
+    try:
+        value, row_id = _unpacked(cursor)
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise ValueError(NO_CURSOR) from None
+    return number, row_id
+
+
+def counted(row_id: str) -> int:
+    """The id of a row that is counted. Raises ValueError for another."""
+    if not re.fullmatch(r"\d{1,18}", row_id, re.ASCII):
+        raise ValueError(NO_CURSOR)
+    return int(row_id)
+
+
+def _unpacked(cursor: str) -> tuple[str, str]:
+    place, _, row_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
+    return place, row_id
 
 
 class PageQuery(BaseModel):
@@ -140,8 +168,8 @@ class CountedPageQuery(PageQuery):
     @field_validator("cursor")
     @classmethod
     def _holds_a_number(cls, cursor: str | None) -> str | None:
-        if cursor is not None and not re.fullmatch(r"\d{1,18}", decode_cursor(cursor)[1], re.ASCII):
-            raise ValueError("not a cursor of ours")
+        if cursor is not None:
+            counted(decode_cursor(cursor)[1])
         return cursor
 
     @property

@@ -25,11 +25,11 @@ import numpy as np
 from rich.console import Console
 
 from bench import docs, learning_plot, learning_report
+from bench.choosing import choose
 from bench.learning_figures import digits
 from bench.machine import machine, versions
 from overheard.scoring.onnx import OnnxEngine
 from overheard.settings import Settings
-from overheard.training import sampling
 from overheard.training.copies import without_copies
 from overheard.training.data import Rows, load_rows
 from overheard.training.dequantise import dequantise
@@ -110,7 +110,7 @@ class Loop:
             places = np.random.default_rng(seed).permutation(len(left))[: self._labels].tolist()
         else:
             texts, known = [pool.texts[index] for index in left], [pool.texts[index] for index in chosen]
-            places = sampling.choose(OnnxEngine(bundle, 1).score(texts), texts, self._labels, seed, known)
+            places = choose(OnnxEngine(bundle, 1).score(texts), texts, self._labels, seed, known)
         return [left[place] for place in places]
 
     def _export(self, checkpoint: Path, out: Path, seen: list[str]) -> Path:

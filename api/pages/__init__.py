@@ -14,6 +14,9 @@ PAGES: Final = (
     "sign_in",
     "overview",
     "events",
+    "posts",
+    "label",
+    "try_it",
 )
 
 

@@ -13,7 +13,7 @@ from api.schemas import SECURED, PageQuery, Problem, encode_cursor
 from api.services import services
 from overheard.limits import MAX_MESSAGES
 from overheard.scoring.bundle import LABELS
-from overheard.scoring.text import clean
+from overheard.scoring.text import clean, key
 from overheard.store import labels
 from overheard.store.keys import Role
 from overheard.store.labels import NewLabel, Purpose
@@ -54,6 +54,7 @@ class SavedView(BaseModel):
     added: int
     changed: int = Field(description="Texts on which this key had said something else before")
     unchanged: int
+    ids: list[str] = Field(description="Of this key's labels of these texts, in their order")
 
 
 class LabelsQuery(PageQuery):
@@ -92,7 +93,9 @@ def add(body: LabelsBody) -> Response:
     given = [NewLabel(row.text, LABELS.index(row.label), row.purpose, row.source, row.brand) for row in body.labels]
     with services().database.write() as session:
         saved = labels.save(session, given, g.owner, datetime.now(UTC))
-    return jsonify({"added": saved.added, "changed": saved.changed, "unchanged": saved.unchanged})
+        ids = {purpose: labels.ids(session, [row.text for row in body.labels], g.owner, purpose) for purpose in Purpose}
+    said = {"added": saved.added, "changed": saved.changed, "unchanged": saved.unchanged}
+    return jsonify({**said, "ids": [ids[row.purpose][key(row.text)] for row in body.labels]})
 
 
 @blueprint.get("", summary="Newest first", responses={200: LabelPage})

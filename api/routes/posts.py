@@ -1,22 +1,42 @@
-"""What was heard: `/posts`, and its erasure: `DELETE /posts/{id}`, `DELETE /authors/{source}/{author}`."""
+"""What was heard: `/posts`, `/posts.csv`. Its erasure: `DELETE /posts/{id}`, `DELETE /authors/{source}/{author}`."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from api.auth import requires
-from api.schemas import SECURED, CountedPageQuery, Problem, encode_cursor
+from api.schemas import SECURED, Problem, RowId, counted, decode_cursor, decode_ranked, encode_cursor
 from api.services import services
+from overheard import sheets
+from overheard.errors import ScoringUnavailable
 from overheard.scoring.bundle import LABELS
 from overheard.store import erasure, listing, models, unscored
+from overheard.store.database import Database
 from overheard.store.erasure import Erased
 from overheard.store.keys import Role
-from overheard.store.listing import Listed, Wanted
+from overheard.store.listing import Listed, Order, Place, Wanted
+from overheard.store.tables.heard import Score
 
 Name = Literal["negative", "neutral", "positive"]
+MOST_EXPORTED: Final = 10_000
+EXPORTED_AT_ONCE: Final = 1000
+COLUMNS: Final = (
+    "id",
+    "posted_at",
+    "source",
+    "language",
+    "brands",
+    "text",
+    "reach",
+    "url",
+    *LABELS,
+    "sentiment",
+    "model",
+)
 
 blueprint = APIBlueprint(
     "posts",
@@ -27,12 +47,43 @@ blueprint = APIBlueprint(
 )
 
 
-class PostsQuery(CountedPageQuery):
-    brand_id: int | None = Field(None, ge=1, le=2**31 - 1)
+class PostsQuery(BaseModel):
+    brand_id: RowId | None = None
     source: str | None = Field(None, max_length=32)
+    language: str | None = Field(None, max_length=8)
     sentiment: Name | None = Field(None, description="Only posts whose most probable class this is")
     since: AwareDatetime | None = Field(None, description="Posted then or later")
     until: AwareDatetime | None = Field(None, description="Posted before")
+    q: str = Field("", max_length=200, description="Words that are all in the text")
+    sort: Order = Field(
+        Order.newest, description=f"All but `newest` put the newest {listing.LOOKED_THROUGH:,} of the period in order"
+    )
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.brand_id, self.source, self.sentiment, self.since, self.until, self.language, self.q)
+
+
+class PostsPageQuery(PostsQuery):
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, description="`next_cursor` of the page before, with the same filters")
+
+    @model_validator(mode="after")
+    def _is_ours(self) -> Self:
+        _ = self.after
+        return self
+
+    @property
+    def after(self) -> Place | None:
+        return place(self.cursor, self.sort)
+
+
+def place(cursor: str | None, order: Order) -> Place | None:
+    """Raises ValueError for a cursor of another order, or none of ours."""
+    if not cursor:
+        return None
+    at, row_id = decode_cursor(cursor) if order == Order.newest else decode_ranked(cursor)
+    return at, counted(row_id)
 
 
 class PostPath(BaseModel):
@@ -80,12 +131,15 @@ class PostView(BaseModel):
         post = listed.post
         told = {name: getattr(post, name) for name in cls.model_fields if hasattr(post, name)}
         brands = [BrandName(id=brand_id, name=name) for brand_id, name in listed.brands.items()]
-        return cls.model_validate({**post.details, **told, "brands": brands, "score": _score_view(listed)})
+        return cls.model_validate({**post.details, **told, "brands": brands, "score": score_view(listed.score)})
 
 
 class PostPage(BaseModel):
     posts: list[PostView]
-    next_cursor: str | None = Field(description="null on the last page")
+    next_cursor: str | None = Field(description="null on the last page; a page may hold less than `limit` before it")
+    looked_back_to: datetime | None = Field(
+        description=f"Set where {listing.LOOKED_THROUGH:,} posts were looked through: older ones were not"
+    )
 
 
 class ErasedView(BaseModel):
@@ -103,25 +157,62 @@ class Rescoring(BaseModel):
     model: str
 
 
-def _score_view(listed: Listed) -> ScoreView | None:
-    if (score := listed.score) is None:
+def score_view(score: Score | None) -> ScoreView | None:
+    if score is None:
         return None
     told = {name: getattr(score, name) for name in ScoreView.model_fields if hasattr(score, name)}
     most = max(LABELS, key=lambda name: float(getattr(score, name)))
     return ScoreView.model_validate({**told, "sentiment": most})
 
 
-@blueprint.get("/posts", summary="Newest first", responses={200: PostPage})
+@blueprint.get("/posts", summary="Newest first, or in another order", responses={200: PostPage})
 @requires(Role.viewer)
-def list_posts(query: PostsQuery) -> Response:
-    wanted = Wanted(query.brand_id, query.source, query.sentiment, query.since, query.until)
+def list_posts(query: PostsPageQuery) -> Response:
     with services().database.read() as session:
-        found = listing.page(session, wanted, query.after_number, query.limit + 1)
-    shown = found[: query.limit]
-    last = shown[-1].post if len(found) > query.limit else None
-    more = encode_cursor(last.posted_at, str(last.id)) if last else None
-    page = PostPage(posts=[PostView.of(one) for one in shown], next_cursor=more)
+        found = listing.page(session, query.wanted, query.after, query.limit, query.sort)
+    page = PostPage(
+        posts=[PostView.of(one) for one in found.posts],
+        next_cursor=found.next and encode_cursor(found.next[0], str(found.next[1])),
+        looked_back_to=found.back_to,
+    )
     return jsonify(page.model_dump(mode="json"))
+
+
+@blueprint.get(
+    "/posts.csv",
+    summary="The same as CSV for spreadsheets",
+    description=f"At most {MOST_EXPORTED:,} posts. A cell that a spreadsheet would run gets a leading apostrophe.",
+    responses={200: {"description": "The rows", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+@requires(Role.viewer)
+def export(query: PostsQuery) -> Response:
+    house = services()
+    if not house.streams.acquire(blocking=False):
+        raise ScoringUnavailable(f"{house.settings.max_streams} streams are open already", 5)
+    response = Response(_lines(house.database, query), content_type="text/csv; charset=utf-8")
+    response.call_on_close(house.streams.release)
+    response.headers.set("Content-Disposition", "attachment", filename="posts.csv")
+    return response
+
+
+def _lines(database: Database, query: PostsQuery) -> Iterator[str]:
+    """Page by page: no transaction is open while the reader is slow."""
+    yield sheets.line(COLUMNS)
+    after, left = None, MOST_EXPORTED
+    while left:
+        with database.read() as session:
+            found = listing.page(session, query.wanted, after, min(left, EXPORTED_AT_ONCE), query.sort)
+        yield "".join(sheets.line(_cells(PostView.of(one))) for one in found.posts)
+        after, left = found.next, left - len(found.posts)
+        if after is None:
+            return
+
+
+def _cells(post: PostView) -> Iterator[object]:
+    score = post.score
+    yield from (post.id, post.posted_at.isoformat(), post.source, post.language)
+    yield from (", ".join(brand.name for brand in post.brands), post.text, post.reach, post.url)
+    yield from (getattr(score, name) if score else "" for name in (*LABELS, "sentiment", "model"))
 
 
 @blueprint.get("/posts/<post_id>", summary="A post", responses={200: PostView})

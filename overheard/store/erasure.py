@@ -16,7 +16,7 @@ from overheard.store.database import Database
 from overheard.store.dialect import inserting
 from overheard.store.tables.audits import Audit
 from overheard.store.tables.heard import Forgotten, Post
-from overheard.store.tables.learning import Label
+from overheard.store.tables.learning import Label, Unclear
 
 AT_ONCE: Final = 500  # posts: writers wait for each other, so a transaction is short
 
@@ -65,6 +65,7 @@ def _some(database: Database, find: Callable[[Session], Sequence[Post]], privacy
             return Erased()
         keys = {key(post.text) for post in found}
         labels = session.execute(delete(Label).where(Label.text_key.in_(keys))).rowcount  # type: ignore[attr-defined]
+        session.execute(delete(Unclear).where(Unclear.text_key.in_(keys)))
         hashes = [{"hash": privacy.post(post.source, post.external_id), "at": now} for post in found]
         session.execute(inserting(session, Forgotten).on_conflict_do_nothing(), hashes)
         seen = tuple(models.taught(session, keys))

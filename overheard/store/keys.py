@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 from enum import IntEnum
 from uuid import uuid4
@@ -45,6 +46,11 @@ def living_one(session: Session, key_id: str) -> Key | None:
 
 def living(session: Session) -> list[Key]:
     return list(session.scalars(select(Key).where(Key.revoked_at.is_(None)).order_by(Key.created_at, Key.id)))
+
+
+def names(session: Session, key_ids: Collection[str]) -> dict[str, str]:
+    """Also of keys that were revoked."""
+    return dict(session.execute(select(Key.id, Key.name).where(Key.id.in_(key_ids))).all())
 
 
 def revoke(session: Session, key_id: str, now: datetime) -> None:

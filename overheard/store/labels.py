@@ -1,6 +1,6 @@
 """What people say that texts mean: the ground that the model learns from and is audited on."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from overheard.errors import NotFound
 from overheard.scoring.text import key
-from overheard.store.dialect import inserting
+from overheard.store.dialect import inserting, sliced
 from overheard.store.tables.learning import Label
 
 SAME = ("text_key", "labelled_by", "purpose")
@@ -82,6 +82,36 @@ def _known(session: Session, labelled_by: str, keys: Sequence[str]) -> dict[tupl
         query = select(Label.text_key, Label.purpose, Label.label).where(Label.labelled_by == labelled_by, some)
         found |= {(text_key, Purpose(purpose)): label for text_key, purpose, label in session.execute(query)}
     return found
+
+
+def ids(session: Session, texts: Sequence[str], labelled_by: str, purpose: Purpose) -> dict[str, str]:
+    """Text key -> id of what this person said of it."""
+    found: dict[str, str] = {}
+    for some in sliced([key(text) for text in texts]):
+        query = select(Label.text_key, Label.id).where(Label.labelled_by == labelled_by, Label.purpose == purpose)
+        found |= dict(session.execute(query.where(Label.text_key.in_(some))).all())
+    return found
+
+
+def of_texts(session: Session, text_keys: Sequence[str]) -> dict[str, list[Label]]:
+    """Text key -> what people say of it: each person's newest word, the newest first."""
+    found: dict[str, dict[str, Label]] = defaultdict(dict)
+    for some in sliced(text_keys):
+        query = select(Label).where(Label.text_key.in_(some)).order_by(Label.labelled_at.desc(), Label.id.desc())
+        for label in session.scalars(query):
+            found[label.text_key].setdefault(label.labelled_by, label)
+    return {text_key: list(said.values()) for text_key, said in found.items()}
+
+
+def said_twice(session: Session) -> list[list[int]]:
+    """The labels of each text that two people or more have labelled, one per person: their newest."""
+    people = func.count(Label.labelled_by.distinct())
+    shared = select(Label.text_key).group_by(Label.text_key).having(people > 1)
+    query = select(Label.text_key, Label.labelled_by, Label.label).where(Label.text_key.in_(shared))
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for text_key, who, label in session.execute(query.order_by(Label.labelled_at, Label.id)):
+        found[text_key][who] = label
+    return [list(said.values()) for said in found.values()]
 
 
 def for_training(session: Session) -> list[Label]:

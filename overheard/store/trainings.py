@@ -104,6 +104,13 @@ def has_news(session: Session) -> bool:
     return at is not None and (last is None or at > last.created_at)
 
 
+def fresh_labels(session: Session) -> int:
+    """How many labels for training are newer than the newest training that succeeded."""
+    last = newest(session, "succeeded")
+    query = select(func.count()).select_from(Label).where(Label.purpose == Purpose.train)
+    return session.scalar(query.where(Label.labelled_at > last.created_at) if last else query) or 0
+
+
 def why_not(session: Session, due_at: datetime) -> str:
     """Why a training that was due then need not be begun any more; empty when it should be."""
     last = newest(session)

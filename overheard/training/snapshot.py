@@ -15,11 +15,11 @@ from typing import Any, Final, Literal, Self, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from overheard.copies import distinct
 from overheard.errors import DataError
 from overheard.scoring.bundle import LABELS
 from overheard.scoring.text import key
 from overheard.store.tables.learning import Label
-from overheard.training.copies import distinct
 from overheard.training.data import MIN_ROWS, SPLITS, Rows
 
 Side: TypeAlias = Literal["train", "validation", "test"]

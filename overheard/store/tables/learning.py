@@ -33,6 +33,16 @@ class Label(Table):
     labelled_at: Mapped[datetime]
 
 
+class Unclear(Table):
+    """A person looked at this text (`overheard.scoring.text.key`) and could not tell: nobody is asked again."""
+
+    __tablename__ = "unclear"
+
+    text_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    labelled_by: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]
+
+
 class Model(Table):
     """A model version. Its bundle is in the model store, or where `location` says: what `registry.locate` takes.
 

@@ -106,6 +106,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "unclear",
+        sa.Column("text_key", sa.String(length=64), nullable=False),
+        sa.Column("labelled_by", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("text_key", "labelled_by"),
+    )
+    op.create_table(
         "audits",
         sa.Column("id", COUNTED, autoincrement=True, nullable=False),
         sa.Column("draw_id", sa.Integer(), nullable=False),
@@ -212,6 +219,7 @@ def downgrade() -> None:
     op.drop_index("ix_audits_brand", table_name="audits")
     op.drop_table("audits")
     op.drop_table("watches")
+    op.drop_table("unclear")
     op.drop_table("rules")
     op.drop_table("recipients")
     op.drop_table("qualities")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from overheard.copies import distinct
 from overheard.scoring.engine import Floats
-from overheard.training.copies import distinct
 
 
 def choose(

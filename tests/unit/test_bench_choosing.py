@@ -1,6 +1,6 @@
 import numpy as np
 
-from overheard.training.sampling import choose
+from bench.choosing import choose
 
 WORDS = ("amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jade", "kelp", "lotus")
 

@@ -1,0 +1,48 @@
+"""What pages tell of a post besides its text."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from api.pages.site import blueprint
+
+LANGUAGES: Final[Mapping[str, str]] = {
+    "ar": "Arabic",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "fi": "Finnish",
+    "fr": "French",
+    "hi": "Hindi",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sv": "Swedish",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+
+
+@blueprint.app_template_filter()
+def language(code: str) -> str:
+    """Its English name; the code of one that has none here."""
+    return LANGUAGES.get(code, code)
+
+
+@blueprint.app_template_filter()
+def outside(url: str) -> str:
+    """The address of a post on its platform, if it leads to the web: it comes from others, and is made a link."""
+    return url if urlsplit(url).scheme in ("http", "https") else ""
