@@ -111,7 +111,7 @@ def test_audits_of_a_week_hold_for_one_of_its_days() -> None:
     of_day, found = population[is_day], []
     counted = summary(of_day.probabilities)
     for _ in range(DRAWS):
-        audits, drawn = population.draw(rng, 140)
+        audits, drawn = population.draw(rng, 180)
         own = is_day[drawn]
         cut = Audits(audits.probabilities[own], audits.labels[own], audits.strata[own], audits.sizes, audits.answered)
         found.append(estimate(counted, cut, prior=TAUGHT))
