@@ -84,10 +84,10 @@ def _measure(session: Session, brand_id: int, week: datetime, now: datetime) -> 
             part = {"source": source, "language": language, "model": model}
             mine = _are(read.about, part)
             if mine.sum() >= performance.MIN_POSTS:
-                figures = {"expected": performance.expected(summary(read.probabilities[mine]), calibration).as_dict()}
-                figures["audited"] = _audited(people, unseen, part, week)
-                about = {"brand_id": brand_id, "week": week, **part}
-                yield {**about, "posts": int(mine.sum()), "figures": figures, "measured_at": now}
+                expected = performance.expected(summary(read.probabilities[mine]), calibration).as_dict()
+                figures = {"expected": expected, "audited": _audited(people, unseen, part, week)}
+                about = {"brand_id": brand_id, "week": week, **part, "posts": int(mine.sum())}
+                yield {**about, "figures": figures, "measured_at": now}
 
 
 def _are(about: NDArray[np.str_], part: dict[str, str]) -> NDArray[np.bool_]:

@@ -164,4 +164,5 @@ def test_who_may_do_what(quokka: Heard, drawn: dict[str, Any]) -> None:
         assert viewer.get("/audits").status_code == 403
         assert viewer.get(f"/brands/{quokka.brand_id}/audits").status_code == 200
         assert labeller.get("/audits").status_code == 200
+        assert viewer.get(f"/brands/{quokka.brand_id}/quality").json() == {"brand_id": quokka.brand_id, "weeks": []}
         assert labeller.post(f"/brands/{quokka.brand_id}/audits", json={}).status_code == 403
