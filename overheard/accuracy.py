@@ -27,19 +27,22 @@ MOST: Final = 2_000
 
 def check(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:
     """For JSON: which labels (`audit`, else `held-out`), `n`, `accuracy`, `macro_recall` with their standard `errors`,
-    `model`; and `falls`, of the last trainings and from check to check (`overheard.falls`).
+    `model`; and `falls` (`overheard.falls`): of the last trainings, from check to check, and of what is estimated
+    without labels from week to week.
 
-    Where there are too few of both kinds of labels, `n` and what is needed, and the trainings' falls. Raises
-    BundleError when the model can't be had.
+    Where there are too few of both kinds of labels, `n` and what is needed, and the other falls. Raises BundleError
+    when the model can't be had.
     """
     limit = settings.max_accuracy_fall
     with database.read() as session:
         found = falls.find("trainings", judged.trained(session, settings.watched_trainings), limit)
+        for brand_id, runs in judged.estimated(session, now).items():
+            found += falls.find("estimated", runs, limit, brand_id)
     outcome = measure(database, settings, now)
     if "accuracy" in outcome:
         with database.read() as session:
-            runs = [judged.run_of(session, outcome, now), *judged.served(session, outcome["labels"])]
-        found += falls.find("service", runs, limit)
+            checks = [judged.run_of(session, outcome, now), *judged.served(session, outcome["labels"])]
+        found += falls.find("service", checks, limit)
     return {**outcome, "falls": [fall.as_dict() for fall in found]}
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 import numpy as np
 
 Figure: TypeAlias = Literal["accuracy", "macro_recall"]
-Where: TypeAlias = Literal["trainings", "service"]
+Where: TypeAlias = Literal["trainings", "service", "estimated"]
 FIGURES: Final[tuple[Figure, ...]] = ("accuracy", "macro_recall")
 LEVEL: Final = 0.05
 
@@ -45,8 +45,8 @@ class Run:
 class Fall:
     """A figure is lower than it was at its best. fall: by how much; at_least: by how much for certain (95 %).
 
-    where: among what the last `trainings` produced, or of the model in `service`, from check to check.
-    limit: by how much it may fall.
+    where: among what the last `trainings` produced, of the model in `service` from check to check, or `estimated`
+    without labels from week to week, on one brand's posts. limit: by how much it may fall.
     """
 
     where: Where
@@ -56,6 +56,7 @@ class Fall:
     limit: float
     best: Run
     newest: Run
+    brand_id: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -74,13 +75,14 @@ class Fall:
         )
 
 
-def find(where: Where, runs: Sequence[Run], limit: float) -> list[Fall]:
+def find(where: Where, runs: Sequence[Run], limit: float, brand_id: int | None = None) -> list[Fall]:
     """How the newest of these runs has fallen by more than `limit` against the best of those before, if it has.
 
     runs: the newest first. A fall counts when chance does not explain it: at the 5 % level, one-sided, corrected for
     how many runs the best was chosen from. Runs that were judged on the same rows differ less by chance than that.
     """
-    return list(_falls(where, runs, limit)) if len(runs) > 1 else []
+    found = _falls(where, runs, limit) if len(runs) > 1 else ()
+    return [replace(fall, brand_id=brand_id) for fall in found]
 
 
 def _falls(where: Where, runs: Sequence[Run], limit: float) -> Iterator[Fall]:

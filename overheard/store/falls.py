@@ -1,6 +1,7 @@
 """How good models were found to be, training by training and check by check; and what the newest check says of it."""
 
-from datetime import datetime
+from collections import defaultdict
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -8,10 +9,14 @@ from sqlalchemy.orm import Session
 
 from overheard.falls import FIGURES, Fall, Run, errors
 from overheard.store import schedules
+from overheard.store.tables.audits import Quality
 from overheard.store.tables.learning import Model
 
 CHECK: Final = "accuracy-check"
 """The entry of the timetable that measures the model in service."""
+WEEKS: Final = 8
+Z: Final = 1.96
+"""Of the 95 % intervals of estimates."""
 CHECKS: Final = 30
 """Its runs that are looked at: a month."""
 
@@ -39,6 +44,30 @@ def served(session: Session, labels: str) -> list[Run]:
         if outcome.get("labels") == labels and "errors" in outcome:
             runs.append(run_of(session, outcome, slot.finished_at or slot.due_at))
     return runs
+
+
+def estimated(session: Session, now: datetime) -> dict[int, list[Run]]:
+    """How right models are believed to be on each brand's last WEEKS weeks, without labels, the newest first.
+
+    Of a week the version that read most of it.
+    """
+    everything = (Quality.source == "", Quality.language == "", Quality.week > now - timedelta(weeks=WEEKS))
+    query = select(Quality).where(*everything).order_by(Quality.week.desc(), Quality.posts.desc(), Quality.model)
+    found = defaultdict[int, dict[datetime, Run]](dict)
+    for row in session.scalars(query):
+        if row.week not in found[row.brand_id] and (run := _expected(session, row)):
+            found[row.brand_id][row.week] = run
+    return {brand_id: list(runs.values()) for brand_id, runs in sorted(found.items())}
+
+
+def _expected(session: Session, row: Quality) -> Run | None:
+    """None where the posts were too few for an interval."""
+    shares = {name: (row.figures.get("expected") or {}).get(name) or {} for name in FIGURES}
+    if any(share.get("point") is None for share in shares.values()):
+        return None
+    figures = {name: share["point"] for name, share in shares.items()}
+    deviations = {name: (share["high"] - share["low"]) / (2 * Z) for name, share in shares.items()}
+    return _run(session.get(Model, row.model), row.model, row.week, row.posts, figures, deviations)
 
 
 def run_of(session: Session, outcome: dict[str, Any], at: datetime) -> Run:

@@ -14,6 +14,8 @@ from overheard.scoring.bundle import load_manifest
 from overheard.store import falls as judged
 from overheard.store import models, schedules
 from overheard.store.database import Database
+from overheard.store.tables.audits import Quality
+from overheard.store.tables.heard import Brand
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = Path()
@@ -129,3 +131,27 @@ def test_past_checks_on_the_same_kind_of_labels_are_compared(either: Database) -
     with either.read() as session:
         (checked,) = judged.served(session, "audit")
     assert (checked.version, checked.rows, checked.accuracy, checked.at) == ("m1", 400, 0.7, NOW)
+
+
+def test_what_is_estimated_without_labels_is_watched_brand_by_brand(either: Database) -> None:
+    with either.write() as session:
+        brand = Brand(name="a", name_key="a", spec={}, created_at=NOW, updated_at=NOW)
+        session.add(brand)
+        session.flush()
+        brand_id = brand.id
+        weeks = ((1, "m2", 900, 0.6), (1, "m1", 100, 0.9), (2, "m1", 900, 0.75), (9, "m1", 900, 0.99))
+        for weeks_ago, model, posts, point in weeks:
+            share = {"point": point, "low": point - 0.04, "high": point + 0.04}
+            figures = {"expected": {"accuracy": share, "macro_recall": {**share, "point": 0.6}, "posts": posts}}
+            at = NOW - timedelta(weeks=weeks_ago)
+            common = {"brand_id": brand_id, "week": at, "model": model, "posts": posts, "measured_at": NOW}
+            session.add(Quality(**common, source="", language="", figures=figures))
+            session.add(Quality(**common, source="x", language="", figures={"expected": None}))
+        too_few = {"accuracy": {"point": None, "low": None, "high": None}}
+        row = {"brand_id": brand_id, "week": NOW - timedelta(hours=1), "model": "m2", "posts": 9, "measured_at": NOW}
+        session.add(Quality(**row, source="", language="", figures={"expected": too_few}))
+    with either.read() as session:
+        ((found_id, runs),) = judged.estimated(session, NOW).items()
+    assert [(run.version, run.accuracy) for run in runs] == [("m2", 0.6), ("m1", 0.75)]
+    (fall,) = falls.find("estimated", runs, 0.05, found_id)
+    assert (fall.brand_id, fall.figure, fall.best.version) == (brand_id, "accuracy", "m1")
