@@ -19,7 +19,7 @@ NEVER_SILENT: Final = frozenset({"file"})
 
 
 def source_silent(facts: BrandFacts, options: BrandOptions, opened: Open) -> Verdict:
-    """No post of a brand came from a source for much longer than is usual at this time, though no feed failed."""
+    """No post of a brand came from a source that it listens to, for much longer than is usual at this time."""
     silent = {source: _silence(counts) for source, counts in facts.sources.items() if source not in NEVER_SILENT}
     least = EXPECTED[options.sensitivity]
     found = [_finding(facts, source, *said) for source, said in silent.items() if said and _is_sure(said, least)]
@@ -45,8 +45,8 @@ def _finding(facts: BrandFacts, source: str, hours: int, expected: float, _: flo
     return Finding(
         f"{facts.key}:{source}",
         f"{facts.name}: nothing from {source} for {hours} hours",
-        f"No post came from {source} in {hours} hours, in which about {expected:,.0f} are usual, and no inspection "
-        "failed. What is said there meanwhile is unknown: silence is not calm.",
+        f"No post came from {source} in {hours} hours, in which about {expected:,.0f} are usual. "
+        "What is said there meanwhile is unknown: silence is not calm.",
         facts.counts.start(len(facts.counts) - 1 - hours),
         "Does its query still match, does whoever pushes still push? See `overheard feeds list`.",
         facts.brand_id,

@@ -78,7 +78,7 @@ def summary(session: Session, brand_id: int, since: datetime, until: datetime, m
 
 
 def by_source(session: Session, facts: BrandFacts) -> dict[str, Counts]:
-    """The same hours, of each source from which anything came in them."""
+    """The same hours, of each source that a feed of the brand listens to now."""
     first, last = facts.counts.first, facts.counts.start(len(facts.counts) - 1)
-    named = select(Hour.source).where(Hour.brand_id == facts.brand_id, Hour.hour >= first).distinct()
+    named = select(Feed.source).where(Feed.brand_id == facts.brand_id, Feed.state != "paused").distinct()
     return {source: read(session, facts.brand_id, first, last, source) for source in session.scalars(named)}

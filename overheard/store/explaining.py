@@ -69,7 +69,7 @@ def _grown(
     found: list[Grown] = []
     for terms in (words.topics, words.words):
         old, new = ([terms(one.text) for one in some] for some in (before, after))
-        found += words.grown(old, new, [*old, *new])
+        found += words.grown(old, new)
     found.sort(key=lambda one: -one.z)
     return len(after), tuple(found), tuple(words.examples(after, found, EXAMPLES))
 

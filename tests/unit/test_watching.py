@@ -153,6 +153,18 @@ def test_a_failing_feed_raises_an_alert_that_ends_when_it_is_heard_again(either:
     assert alerts(either) == [("feed", f"feed:{feed.id}", False)]
 
 
+def test_a_source_that_falls_silent_is_told_while_a_feed_listens_to_it(either: Database, brand_id: int) -> None:
+    look(either, NOW)
+    silent = NOW + timedelta(hours=9)
+    look(either, silent)
+    assert alerts(either) == []  # nobody listens there
+    with either.write() as session:
+        feed, _ = feeds.add(session, brand_id, parse("rss:https://news.example/feed.xml"), 300, NOW)
+        feed.complete_at, feed.state = silent, "ok"
+    look(either, silent + timedelta(minutes=20))
+    assert alerts(either) == [("silence", f"brand:{brand_id}:rss", True)]
+
+
 def test_failed_trainings_are_over_when_one_succeeds(either: Database) -> None:
     def train(number: int, state: str) -> None:
         error = {"title": "MemoryError", "detail": "out of memory"} if state == "failed" else None
