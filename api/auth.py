@@ -93,7 +93,8 @@ def require_token() -> None:
     try:
         validate_csrf(token)
     except ValueError:
-        raise Forbidden("this page is out of date, or not ours: load it again, and repeat what you did") from None
+        reason = "this page is out of date: load it again, and repeat what you did (programs send a key, no session)"
+        raise Forbidden(reason) from None
 
 
 def _unauthorized(reason: str) -> Unauthorized:

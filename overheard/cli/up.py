@@ -10,7 +10,7 @@ from overheard.stack.programs import Extra
 
 def up(
     without: Annotated[list[Extra] | None, typer.Option(help="Leave this program out; may be given twice.")] = None,
-    no_demo: Annotated[bool, typer.Option("--no-demo", help="Do not score the demo posts.")] = False,
+    no_demo: Annotated[bool, typer.Option("--no-demo", help="Neither score nor keep the demo posts.")] = False,
 ) -> None:
     """Start everything on this machine, show the demo, and run until Ctrl-C."""
     from overheard.stack import life

@@ -42,6 +42,7 @@ def test_one_command_shows_the_demo_and_all_urls_and_ctrl_c_leaves_nothing(tmp_p
         shown = stack.output.read_text()
         assert "Tazzamo" in shown
         assert stack.key in shown
+        assert {brand["name"] for brand in stack.client.get("/brands").json()["brands"]} == {"Tazzamo", "Norrbean"}
         probes = {"": "/health/ready", "FLOWER_": "/healthcheck", "MLFLOW_": "/health"}
         for name, path in probes.items():
             url = f"http://127.0.0.1:{stack.environment[f'OVERHEARD_{name}PORT']}"
