@@ -62,7 +62,7 @@ def estimated(session: Session, now: datetime) -> dict[int, list[Run]]:
 
 def _expected(session: Session, row: Quality) -> Run | None:
     """None where the posts were too few for an interval."""
-    shares = {name: (row.figures.get("expected") or {}).get(name) or {} for name in FIGURES}
+    shares: dict[str, Any] = {name: (row.figures.get("expected") or {}).get(name) or {} for name in FIGURES}
     if any(share.get("point") is None for share in shares.values()):
         return None
     figures = {name: share["point"] for name, share in shares.items()}
