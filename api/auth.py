@@ -6,18 +6,23 @@ sites' pages can't know.
 
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
 from flask import Response, g, request, session
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from api.services import services
 from overheard.store import keys
 from overheard.store.keys import Role
+from overheard.store.tables.work import Key
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 CHALLENGES = ('Basic realm="overheard", charset="UTF-8"', 'Bearer realm="overheard"')
@@ -55,30 +60,44 @@ def identify(secret: str) -> tuple[str, Role]:
     """Whose key this is (the key's id, or `admin`), and its role. Raises Unauthorized."""
     if secrets.compare_digest(secret.encode("utf-8", "replace"), services().admin_key.encode()):
         return ADMIN, Role.admin
+    now = datetime.now(UTC)
     with services().database.read() as opened:
-        key = keys.find(opened, secret)
+        key = keys.find(opened, secret, now)
     if key is None:
         raise _unauthorized("this key is unknown or revoked")
+    return _used(key, now)
+
+
+def _used(key: Key, now: datetime) -> tuple[str, Role]:
+    """A database that can't be written to just now keeps nobody out."""
+    if keys.is_use_untold(key, now):
+        try:
+            with services().database.write() as opened:
+                keys.tell_use(opened, key.id, now)
+        except SQLAlchemyError as error:
+            log.warning("when a key was used is not told: %s", error.__class__.__name__)
     return key.id, Role[key.role]
 
 
-def reference(owner: str) -> str:
+def reference(owner: str, secret: str) -> str:
     """What a session holds of a key: enough to find it, and to notice that it was revoked or changed."""
     if owner != ADMIN:
-        return owner
+        return f"{owner}:{keys.digest(secret)}"
     house = services()
     return f"{ADMIN}:{hmac.new(house.privacy.secret, house.admin_key.encode(), hashlib.sha256).hexdigest()}"
 
 
 def _signed_in(held: str) -> tuple[str, Role]:
-    if hmac.compare_digest(held.encode(), reference(ADMIN).encode()):
+    if hmac.compare_digest(held.encode(), reference(ADMIN, "").encode()):
         return ADMIN, Role.admin
+    key_id, _, secret_digest = held.partition(":")
+    now = datetime.now(UTC)
     with services().database.read() as opened:
-        key = keys.living_one(opened, held)
+        key = keys.find_signed_in(opened, key_id, secret_digest, now)
     if key is None:
         session.clear()
-        raise _unauthorized("the key that you signed in with was revoked: sign in with another")
-    return key.id, Role[key.role]
+        raise _unauthorized("the key that you signed in with was revoked or changed: sign in with another")
+    return _used(key, now)
 
 
 def require_token() -> None:
