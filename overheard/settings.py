@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     )
     inspect_every_s: int = Field(300, ge=10, description="How often a feed is inspected, unless it says otherwise.")
     fetch_timeout_s: float = Field(20, gt=0, description="How long a platform may take to answer.")
+    feed_hosts: str | None = Field(
+        None, description="Hosts, addresses and networks inside of your own network that feeds may be read from."
+    )
     x_token: SecretStr | None = Field(None, description="Bearer token of X's API v2.")
     x_url: str = Field("https://api.twitter.com", description="Where X's API is.")
     x_monthly_reads: int = Field(
