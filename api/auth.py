@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 CHALLENGES = ('Basic realm="overheard", charset="UTF-8"', 'Bearer realm="overheard"')
-OPEN = ("/health/", "/webhooks/", "/static/", "/sign-in")  # what is pushed is signed
+UNCOUNTED = ("/health/",)
+OPEN = ("/webhooks/", "/static/", "/sign-in")  # what is pushed is signed
 SAFE = ("GET", "HEAD", "OPTIONS")
 SESSION_KEY: Final = "key"
 TOKEN_HEADER, TOKEN_FIELD = "X-CSRFToken", "csrf_token"
@@ -34,8 +35,11 @@ ADMIN: Final = "admin"
 
 
 def authenticate() -> None:
-    """Before every request: sets g.owner and g.role. Raises Unauthorized, Forbidden."""
+    """Before every request: sets g.owner and g.role. Raises Unauthorized, Forbidden, TooManyRequests."""
+    if request.path.startswith(UNCOUNTED):
+        return
     if request.path.startswith(OPEN):
+        services().rates.count_address(request.remote_addr)
         return
     is_safe = request.method in SAFE
     if not is_safe and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
@@ -46,24 +50,28 @@ def authenticate() -> None:
             require_token()
     else:
         g.owner, g.role = identify(_secret())
+    services().rates.count_key(g.owner)
 
 
 def _secret() -> str:
     given = request.authorization
     secret = given and (given.token if given.type == "bearer" else given.password if given.type == "basic" else None)
     if not secret:
+        services().rates.count_address(request.remote_addr)
         raise _unauthorized("send the key: `Authorization: Bearer KEY`, or as the password of basic authentication")
     return secret
 
 
 def identify(secret: str) -> tuple[str, Role]:
-    """Whose key this is (the key's id, or `admin`), and its role. Raises Unauthorized."""
+    """Whose key this is (the key's id, or `admin`), and its role. Raises Unauthorized, TooManyRequests."""
+    services().rates.require_open(request.remote_addr)
     if secrets.compare_digest(secret.encode("utf-8", "replace"), services().admin_key.encode()):
         return ADMIN, Role.admin
     now = datetime.now(UTC)
     with services().database.read() as opened:
         key = keys.find(opened, secret, now)
     if key is None:
+        services().rates.count_failure(request.remote_addr)
         raise _unauthorized("this key is unknown or revoked")
     return _used(key, now)
 
