@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         0, ge=0, le=10, description="Reverse proxies in front of the API, whose `X-Forwarded-*` headers are believed."
     )
     max_upload_bytes: int = Field(1_000_000_000, ge=1, description="Largest upload of POST /batches; more gets 413.")
+    keep_free_bytes: int = Field(
+        500_000_000, ge=0, description="An upload that would leave less room on the state folder's disk gets 507."
+    )
     max_attempts: int = Field(3, ge=1, description="Times that work is started before it is parked as failed.")
     lease_s: float = Field(30, gt=0, description="Work whose worker has been silent for so long is given to another.")
     visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")
