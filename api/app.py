@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMedi
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import auth, errors
+from api.documented import Documented
 from api.jobs import Desk
 from api.metrics import watch
 from api.rates import Rates
@@ -42,7 +43,7 @@ SECURITY: dict[str, Any] = {
 def create_app(settings: Settings | None = None) -> OpenAPI:
     """Raises SettingsError, StackError."""
     settings = settings or Settings.load()
-    app = OpenAPI(
+    app = Documented(
         "api",
         info=Info(title="Overheard", version=__version__),
         security_schemes=SECURITY,

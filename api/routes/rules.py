@@ -184,7 +184,7 @@ def change(path: RulePath, body: RuleChange) -> Response:
     return jsonify(RuleView.of(rule).model_dump(mode="json"))
 
 
-@blueprint.delete("/<int:rule_id>", summary="Watch it no longer; its alerts go with it")
+@blueprint.delete("/<int:rule_id>", summary="Watch it no longer; its alerts go with it", responses={204: None})
 @requires(Role.operator)
 def remove(path: RulePath) -> tuple[str, int]:
     with services().database.write() as session:
