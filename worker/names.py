@@ -74,6 +74,13 @@ REDELIVERIES = "overheard:redeliveries"
 """Counter: scoring messages that came a second time because their first worker never acknowledged them."""
 
 
+PARKED = "overheard:parked"
+"""List: messages that no worker could use, the newest last, JSON."""
+
+PARKED_COUNT = "overheard:parked_count"
+"""Counter of these."""
+
+
 def replies(process: str) -> str:
     """The list on which an API process waits for answers."""
     return f"overheard:replies:{process}"
