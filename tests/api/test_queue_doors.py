@@ -37,14 +37,18 @@ def task(name: str, *args: Any, content_type: str = "application/json") -> str:
     ("sent", "reason"),
     [
         (task("no.such.task", MARK), "its task is unknown here"),
-        (task("feeds.collect", MARK, content_type="application/x-python-serialize"), "it is no json"),
+        (task("feeds.collect", MARK, content_type="application/x-python-serialize"), "it is no task's message"),
         (task("feeds.collect", MARK), "its arguments: Input should be a valid integer"),
         (task("feeds.collect", 1, MARK), "its arguments: too many positional arguments"),
         (message(MARK.encode(), {}), "it is no json"),
+        (MARK, "it is no json"),
+        (json.dumps({MARK: 1}), "it is no json"),
+        (json.dumps({"body": MARK, "properties": {"delivery_tag": "1", "delivery_info": None}}), "it is no json"),
         (message(json.dumps(MARK).encode(), {}), "it names no task"),
     ],
 )
 def test_a_message_that_nobody_can_use_is_set_aside(stack: RunningStack, sent: str, reason: str) -> None:
+    worker = stack.program("worker", "io")
     with Redis.from_url(stack.redis_url) as redis:
         before = int(redis.get(names.PARKED_COUNT) or 0)
         redis.lpush("io", sent)
@@ -53,6 +57,7 @@ def test_a_message_that_nobody_can_use_is_set_aside(stack: RunningStack, sent: s
     assert parked["reason"].startswith(reason)
     assert MARK.encode() in base64.b64decode(parked["body"])
     assert stack.metric("overheard_parked_messages_total") > before
+    assert worker.is_running(), "it ended"
     log = (stack.home / "logs" / "io.log").read_text()
     assert "set aside a message" in log
     assert MARK not in log
