@@ -1,10 +1,13 @@
-"""What pages tell of a post besides its text."""
+"""What pages tell of a post besides its text, and of those who did something."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from sqlalchemy.orm import Session
+
 from api.pages.site import blueprint
+from overheard.store import keys
 
 LANGUAGES: Final[Mapping[str, str]] = {
     "ar": "Arabic",
@@ -34,6 +37,16 @@ LANGUAGES: Final[Mapping[str, str]] = {
     "vi": "Vietnamese",
     "zh": "Chinese",
 }
+
+
+BY_ITSELF: Final[Mapping[str, str]] = {"beat": "the timetable", "accuracy-check": "the accuracy check"}
+
+
+def people(session: Session, owners: Iterable[str]) -> dict[str, str]:
+    """Names of those who asked for something: keys, or what did so by itself."""
+    owners = set(owners)
+    found = keys.names(session, owners)
+    return {owner: found.get(owner) or BY_ITSELF.get(owner, owner) for owner in owners}
 
 
 @blueprint.app_template_filter()

@@ -79,7 +79,7 @@ def list_models(query: PageQuery) -> Response:
     for beat in house.desk.crew.living():
         serving.setdefault(beat.model, []).append(beat.worker)
     views = [ModelView.model_validate(_view(model, aliases)) for model in shown]
-    champion = chosen and _champion(chosen)
+    champion = _champion(chosen) if chosen else None
     page = ModelPage(models=views, champion=champion, serving=serving, next_cursor=more)
     return jsonify(page.model_dump(mode="json"))
 
