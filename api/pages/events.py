@@ -81,4 +81,4 @@ def _under_way(house: Services) -> tuple[datetime | None, list[Any]]:
     unfinished = select(Job.id, Job.state, Job.stage, Job.done).where(Job.state.in_(UNFINISHED)).limit(MOST_JOBS)
     with house.database.read() as session:
         newest = session.scalar(select(Job.created_at).order_by(Job.created_at.desc()).limit(1))
-        return newest, list(session.execute(unfinished.order_by(Job.created_at.desc())).tuples())
+        return newest, list(session.execute(unfinished.order_by(Job.created_at.desc())))

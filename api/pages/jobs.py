@@ -62,11 +62,8 @@ class Shown:
     @classmethod
     def all_of(cls, session: Session, found: Collection[Job]) -> list[Self]:
         people = told.people(session, {job.owner for job in found})
-        files = dict(
-            session.execute(select(Batch.job_id, Batch.filename).where(Batch.job_id.in_(job.id for job in found)))
-            .tuples()
-            .all()
-        )
+        named = select(Batch.job_id, Batch.filename).where(Batch.job_id.in_([job.id for job in found]))
+        files = dict(session.execute(named).all())
         return [
             cls(view, _name(job, files.get(job.id)), people[job.owner], _pace(view))
             for job in found

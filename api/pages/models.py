@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import Any, Final
 
 from flask import render_template
-from redis import RedisError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,7 +14,6 @@ from api.pages import brands, judged, told
 from api.pages.jobs import Shown
 from api.pages.judged import Compared
 from api.pages.site import asked, blueprint
-from api.routes import schedules
 from api.schemas import PageQuery, encode_cursor
 from api.services import Services, services
 from overheard.errors import ScoringUnavailable
@@ -24,7 +22,6 @@ from overheard.store import models as versions
 from overheard.store.keys import Role
 from overheard.store.tables.learning import Model
 
-RETRAIN: Final = "weekly-retrain"
 AT_ONCE: Final = 10
 TRAININGS: Final = 30
 WEEKS: Final = 12
@@ -107,17 +104,9 @@ def _training(session: Session, house: Services) -> dict[str, Any]:
         "is_running": newest is not None,
         "no_trainer": missing,
         "fresh_labels": trainings.fresh_labels(session),
-        "next_training": _next_training(house),
+        "next_training": told.next_training(),
         "losses": judged.loss_curve(job.facts if job else None),
     }
-
-
-def _next_training(house: Services) -> datetime | None:
-    """None while it is paused, and where nobody knows."""
-    try:
-        return schedules.view(house, RETRAIN).next_run_at
-    except RedisError:
-        return None
 
 
 def _trained(session: Session) -> Sequence[Model]:
