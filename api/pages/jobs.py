@@ -27,7 +27,7 @@ from worker import names
 AT_ONCE: Final = 20
 REJECTS: Final = 50
 KINDS: Final[dict[str, str]] = {"score": "Texts", "batch": "File", "training": "Training"}
-UNITS: Final[dict[str, str]] = {"score": "texts", "batch": "rows", "training": "steps"}
+UNITS: Final[dict[str, str]] = {"score": "text", "batch": "row", "training": "step"}
 STATES: Final[dict[str, tuple[str, str]]] = {
     "queued": ("Waits", "calm"),
     "running": ("Runs", "busy"),
@@ -144,12 +144,15 @@ def _machines(house: Services) -> dict[str, Any]:
 def _name(job: Job, filename: str | None) -> str:
     if filename:
         return filename
-    return f"{words.count(job.total)} texts" if job.kind == "score" else KINDS.get(job.kind, job.kind)
+    return _counted(job.total, job.kind) if job.kind == "score" else KINDS.get(job.kind, job.kind)
+
+
+def _counted(number: int, kind: str) -> str:
+    return f"{words.count(number)} {UNITS.get(kind, 'step')}{'' if number == 1 else 's'}"
 
 
 def _pace(view: JobView) -> str:
-    done, unit = view.progress, UNITS.get(view.kind, "steps")
-    total = f"{words.count(done.total)} {unit}"
+    done, total = view.progress, _counted(view.progress.total, view.kind)
     match view.state:
         case "queued":
             return f"{total}, waits for a worker" if done.total else "waits for a worker"

@@ -33,8 +33,9 @@ CHECKS: Final = {"audit": "Checks on audited posts", "held-out": "Checks on held
 def models() -> str:
     house, query = services(), asked(PageQuery, limit=AT_ONCE)
     with house.database.read() as session:
+        trained = _trained(session)  # held from here on: what the session knows is not read again
         found = versions.page(session, query.after, query.limit + 1)
-        shown, trained = found[: query.limit], _trained(session)
+        shown = found[: query.limit]
         return render_template(
             "models.html",
             **_service(session, house),

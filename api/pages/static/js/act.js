@@ -7,11 +7,12 @@ import { Problem, act, call, flash } from './api.js'
 
 // done(): what to do when something was changed.
 export function listen(done) {
-  async function send(route, body, words) {
+  async function send(route, body, words, dialog) {
     const [method, path] = route.split(' ')
     await call(method, path, body)
+    dialog?.close()
+    document.getElementById('main').focus({ preventScroll: true }) // what holds the focus is not renewed
     flash(words, 'good')
-    document.activeElement.blur() // what holds the focus is not renewed
     done()
   }
 
@@ -31,8 +32,7 @@ export function listen(done) {
     tell(form, '')
     for (const button of form.querySelectorAll('button')) button.disabled = true
     try {
-      await send(form.dataset.call, Object.keys(body).length ? body : undefined, form.dataset.done)
-      form.closest('dialog').close()
+      await send(form.dataset.call, Object.keys(body).length ? body : undefined, form.dataset.done, form.closest('dialog'))
       form.reset()
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem
