@@ -176,11 +176,7 @@ class Desk:
             return made
         if running := self.unfinished_training():
             raise TrainingRuns(running)
-        if not self.crew.trainers():
-            advice = (
-                "start one with `python -m worker train`; where torch is left out (TRAIN=0), run `make run` without it"
-            )
-            raise ScoringUnavailable(f"no training worker is running: {advice}", DOWN_RETRY_S)
+        self.check_trainers()
         job = trainings.start(
             self._database,
             options,
@@ -192,6 +188,14 @@ class Desk:
         )
         self.resume(job)
         return job
+
+    def check_trainers(self) -> None:
+        """Raises ScoringUnavailable when no training worker lives."""
+        if not self.crew.trainers():
+            advice = (
+                "start one with `python -m worker train`; where torch is left out (TRAIN=0), run `make run` without it"
+            )
+            raise ScoringUnavailable(f"no training worker is running: {advice}", DOWN_RETRY_S)
 
     def unfinished_training(self) -> str | None:
         with self._database.read() as session:

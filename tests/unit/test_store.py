@@ -207,10 +207,11 @@ def test_pages_of_jobs_hold_each_job_once_newest_first(database: Database) -> No
     seen: list[str] = []
     after = None
     with database.read() as session:
-        while page := jobs.page(session, None, after, 3):
+        while page := jobs.page(session, None, None, after, 3):
             seen += [job.id for job in page]
             after = (page[-1].created_at, page[-1].id)
-        assert jobs.page(session, "running", None, 3) == []
+        assert jobs.page(session, "running", None, None, 3) == []
+        assert jobs.page(session, None, "training", None, 3) == []
         assert jobs.counts(session) == {"queued": 7}
     assert len(seen) == 7
     assert set(seen) == ids
