@@ -17,6 +17,8 @@ PAGES: Final = (
     "posts",
     "label",
     "try_it",
+    "alerts",
+    "rehearsal",
 )
 
 
