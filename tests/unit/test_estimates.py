@@ -159,6 +159,28 @@ def test_a_census_is_known() -> None:
     assert half_width([found]) < 0.001
 
 
+@pytest.mark.parametrize("strata", [np.zeros(400, np.int64), np.arange(400) % 2, (np.arange(400) >= 380).astype(int)])
+@pytest.mark.parametrize("label", [0, 1])
+def test_audits_that_are_all_alike_leave_doubt_about_posts_that_nobody_read(strata: Ints, label: int) -> None:
+    population = Population(Population.of(400, MIXED).probabilities, np.full(400, label))
+    audits, _ = population.draw(np.random.default_rng(0), 40 // (strata.max() + 1), strata)
+    found = estimate(summary(population.probabilities), audits, prior=TAUGHT)
+    least, most = (wilson(1, 40 / factor).low or 0 for factor in (0.85, 2))
+    for place, share in enumerate(found.shares):
+        sure = (share.low, 1.0) if place == label else (1 - (share.high or 0), 1 - (share.low or 0))
+        assert 1 - most > 1 - (sure[0] or 0) > 1 - least
+        assert sure[1] == 1
+
+
+def test_strata_each_of_one_kind_hold_the_truth_of_what_is_rare_in_them() -> None:
+    rng, half = np.random.default_rng(10), np.arange(2000) % 2
+    labels = np.where(rng.random(2000) < 0.03, 1, 2 * half)
+    population = Population(Population.of(2000, MIXED).probabilities, labels)
+    counted = summary(population.probabilities)
+    found = [estimate(counted, population.draw(rng, 20, half)[0], prior=TAUGHT) for _ in range(DRAWS)]
+    assert covered(found, population.truth()).min() >= 0.93
+
+
 def test_prior_shift_is_corrected_without_a_label() -> None:
     population = Population.of(3000, RARE)
     found = estimate(summary(population.probabilities), prior=TAUGHT)
