@@ -24,6 +24,7 @@ from bench import docs, estimates_report
 from bench.estimates_figures import Brand, Model, shown, stream
 from bench.estimates_scores import MEASURED_POSTS, STARTER, Stream, Topics, score, train
 from bench.machine import machine, versions
+from overheard.estimates import Taught
 from overheard.performance import Calibration
 from overheard.scoring.bundle import read_manifest
 from overheard.settings import Settings
@@ -110,7 +111,10 @@ def _said(path: Path, bundle: Path, texts: NDArray[np.str_]) -> NDArray[np.float
 
 def _known(bundle: Path) -> Model:
     metrics = read_manifest(bundle).metrics
-    return Model(tuple(metrics["prior"]), Calibration.of(metrics["calibration"]) or Calibration(*np.ones((2, 3, 3))))
+    taught, calibration = Taught.of(metrics), Calibration.of(metrics["calibration"])
+    assert taught
+    assert calibration
+    return Model(taught, calibration)
 
 
 def _as_taught(data: Path, topics: Topics) -> NDArray[np.int64]:
