@@ -112,12 +112,14 @@ def _by_stratum(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answere
     """(H, k, k). Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted
     survey sampling (1992), 5.8.
     """
+    order = np.argsort(strata, kind="stable")
+    present, first = np.unique(strata[order], return_index=True)
+    own, size, count = parts[order], sizes[present], answered[present]
+    total = np.add.reduceat(own, first)
+    squares = np.add.reduceat(own[:, :, None] * own[:, None, :], first)
     found = np.zeros((len(sizes), parts.shape[1], parts.shape[1]))
-    for stratum, (size, count) in enumerate(zip(sizes, answered, strict=True)):
-        own = parts[strata == stratum]
-        total = own.sum(axis=0)
-        left = max(0.0, 1 - count / size)
-        found[stratum] = left * count / (count - 1) * (own.T @ own - np.outer(total, total) / count)
+    left = np.maximum(0.0, 1 - count / size) * count / (count - 1)
+    found[present] = left[:, None, None] * (squares - total[:, :, None] * total[:, None, :] / count[:, None, None])
     return found
 
 
