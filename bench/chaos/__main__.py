@@ -9,6 +9,7 @@ Exit status 1 when anything was lost or doubled, or did not come to rest.
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -72,7 +73,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
                 options.json.parent.mkdir(parents=True, exist_ok=True)
                 options.json.write_text(json.dumps(found, indent=1) + "\n")
             if options.keep:
-                os.system(f"cp -r {house.home}/logs {folder}/logs")
+                shutil.copytree(house.home / "logs", folder / "logs")
     return found
 
 

@@ -12,7 +12,7 @@ from overheard.store.database import Database
 from overheard.store.tables.work import Job
 from worker import names
 
-HELD_S: Final = 12.0
+HELD_S: Final = 15.0
 """So long something stays away, is full or is wrong: longer than the lease and the visibility timeout."""
 AN_HOUR_S: Final = 3600
 
@@ -102,7 +102,7 @@ def clock_behind(house: House) -> None:
 
 
 def poison(house: House) -> None:
-    """On every queue: bytes that are no JSON, JSON that is no message, an unknown task, wrong arguments, another type."""
+    """On every queue: bytes that are no JSON, JSON that is no message, an unknown task, wrong arguments, a pickle."""
     with house.redis() as redis:
         for queue in sorted(set(names.QUEUES.values())):
             task = next(task for task, where in names.QUEUES.items() if where == queue)

@@ -25,7 +25,7 @@ from tests.toy import write_toy
 
 DISK: Final = "256m"
 CLOCK: Final = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-EAGER: Final = {"lease_s": 8, "visibility_s": 8, "reap_every_s": 3, "checkpoint_every_s": 2, "inspect_every_s": 10}
+EAGER: Final = {"lease_s": 12, "visibility_s": 12, "reap_every_s": 3, "checkpoint_every_s": 2, "inspect_every_s": 10}
 """Notices losses sooner than the defaults, so that a run takes minutes and not an hour."""
 NEVER_PROMOTES: Final = {"min_test_rows": 1_000_000}  # one model, so that each answer can be told from any other
 

@@ -48,7 +48,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Door:
-    """How a stack is reached. webhook, secret: of the feed that is pushed to. training: what POST /train/start is sent."""
+    """How a stack is reached. webhook, secret: of the feed that is pushed to. training: body of /train/start."""
 
     url: str
     key: str
@@ -67,6 +67,7 @@ class Load:
     def __init__(self, name: str, door: Door, known: Known, ledger: Ledger, pace: float = 1.0) -> None:
         self.name, self.door, self.known, self.ledger = name, door, known, ledger
         self._stopped = threading.Event()
+        self._trainings = 0
         work: list[tuple[Callable[[httpx2.Client, str, random.Random], None], float]] = [
             *[(self._call, 0.4)] * 2,
             (self._job, 3.0),
@@ -90,12 +91,19 @@ class Load:
             thread.join()
 
     def train(self) -> None:
-        """Begin a training; nothing, when one runs already."""
+        """Begin a training, as soon as none runs."""
+        self._trainings += 1
+        name = f"{self.name}-training-{self._trainings}"
         with self.door.client() as client:
-            name = f"{self.name}-training"
             answer = self._insist(client, "POST", "/train/start", "trainings", {name: None}, json=self.door.training)
             if answer:
                 self.ledger.accept("trainings", {name: answer[0].json()["job_id"]}, answer[1])
+
+    def train_beside(self) -> None:
+        """The same, without waiting for it to be accepted."""
+        thread = threading.Thread(target=self.train, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _repeat(self, number: int, do: Callable[..., None], every_s: float) -> None:
         chance = random.Random(f"{self.name} {number}")
