@@ -48,6 +48,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--pace", type=float, default=1.0, help="times the load of `make chaos`")
+    parser.add_argument("--without", action="append", default=[], help="a program that is left out")
     parser.add_argument("--json", type=Path, default=Path("var/bench/soak.json"))
     parser.add_argument("--docs", type=Path, help="page to put the figures into")
     parser.add_argument("--svg", type=Path, help="picture to draw")
@@ -63,7 +64,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         "minutes": options.minutes,
     }
     folder, ledger = Path(tempfile.mkdtemp(prefix="overheard-soak-")), Ledger()
-    with House(folder, postgres=False, can_set_clock=False) as house:
+    with House(folder, postgres=False, can_set_clock=False, without=options.without) as house:
         busy = Watch()
         with Load(NAME, house.door(NAME), house.known, ledger, options.pace) as load:
             found["samples"] = _watch(house, load, 60 * options.minutes)

@@ -35,7 +35,7 @@ RECOVER_S = 120
 
 def main() -> None:
     options = _options()
-    found = json.loads(options.earlier.read_text()) if options.earlier else _run(options)
+    found = _together([json.loads(path.read_text()) for path in options.earlier]) if options.earlier else _run(options)
     print(report.markdown(found))
     if options.docs:
         docs.fill(options.docs, "chaos", report.markdown(found))
@@ -48,13 +48,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--database", action="append", choices=("postgresql", "sqlite"), help="unset: both")
     parser.add_argument("--json", type=Path, default=Path("var/bench/chaos.json"))
     parser.add_argument("--docs", type=Path, help="page to put the report into")
-    parser.add_argument("--from", type=Path, dest="earlier", metavar="JSON", help="report of an earlier run")
+    parser.add_argument(
+        "--from", type=Path, dest="earlier", action="append", metavar="JSON", help="reports of earlier runs, together"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the folder with the logs")
     return parser.parse_args()
 
 
+def _together(found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {**found[0], "faults": [fault for one in found for fault in one["faults"]]}
+
+
 def _run(options: argparse.Namespace) -> dict[str, Any]:
-    """PostgreSQL with the machine's clock, SQLite with one that can be set."""
+    """PostgreSQL with the machine's clock, SQLite with one that can be set, and with Flower and MLflow."""
     found: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(os.getloadavg()[0]),
@@ -65,7 +71,9 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     for database in options.database or (["postgresql"] if postgres_programs() else []) + ["sqlite"]:
         folder = Path(tempfile.mkdtemp(prefix="overheard-chaos-"))
         print(f"logs: {folder}/home/logs", file=sys.stderr)
-        with House(folder, postgres=database == "postgresql", can_set_clock=database == "sqlite") as house:
+        is_large = database == "postgresql"
+        without = ("flower", "mlflow") if is_large else ()
+        with House(folder, postgres=is_large, can_set_clock=not is_large, without=without) as house:
             for number, fault in enumerate(wanted):
                 facts = {"database": database, "name": fault.name, **_try(house, fault, f"chaos{number}")}
                 found["faults"].append(facts)

@@ -147,6 +147,14 @@ def _large_disk(house: House) -> str:
     return "" if house.is_small else "only root can mount a small file system"
 
 
+def _leaves_out(*programs: str) -> Callable[[House], str]:
+    def say(house: House) -> str:
+        missing = [program for program in programs if program not in house.programs()]
+        return f"{' and '.join(missing)} left out there" if missing else ""
+
+    return say
+
+
 def _no_clock(house: House) -> str:
     return "" if house.can_set_clock else "libfaketime is not installed (Debian: faketime)"
 
@@ -164,14 +172,14 @@ FAULTS: Final = (
         trains=True,
     ),
     Fault("Beat is killed", killing("beat")),
-    Fault("Flower and MLflow are killed", killing("flower", "mlflow")),
+    Fault("Flower and MLflow are killed", killing("flower", "mlflow"), lacks=_leaves_out("flower", "mlflow")),
     Fault("Redis is killed", killing("redis"), trains=True),
     Fault("all programs are killed at once", all_at_once),
     Fault("supervisord and `up` are killed", supervisord_and_up),
     Fault("Redis is stopped and started", away("redis"), trains=True),
     Fault("Redis hangs", hanging("redis")),
     Fault("database is stopped and started", postgres_away, trains=True, lacks=_no_postgres),
-    Fault("MLflow is away while a model is trained", away("mlflow"), trains=True),
+    Fault("MLflow is away while a model is trained", away("mlflow"), trains=True, lacks=_leaves_out("mlflow")),
     Fault("disk is full", disk_full, trains=True, lacks=_large_disk),
     Fault("clock is an hour ahead for a while", clock_ahead, trains=True, lacks=_no_clock),
     Fault("clock is an hour behind for a while", clock_behind, trains=True, lacks=_no_clock),

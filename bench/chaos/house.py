@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -31,15 +31,16 @@ NEVER_PROMOTES: Final = {"min_test_rows": 1_000_000}  # one model, so that each 
 
 
 class House:
-    """From `with` to its end. postgres: else SQLite. can_set_clock: every process runs on a clock of our own."""
+    """From `with` to its end. postgres: else SQLite. can_set_clock: every process runs on a clock of our own.
 
-    def __init__(
-        self, folder: Path, *, postgres: bool, can_set_clock: bool, more: dict[str, Any] | None = None
-    ) -> None:
+    without: programs that are left out, as of `overheard up`.
+    """
+
+    def __init__(self, folder: Path, *, postgres: bool, can_set_clock: bool, without: Sequence[str] = ()) -> None:
         self.home, self.scratch = folder / "home", folder / "scratch"
         self.postgres = PostgresServer() if postgres else None
         self.can_set_clock = can_set_clock and CLOCK is not None
-        self._more = more or {}
+        self._without = without
         self._disk, self._clock = folder / "disk", folder / "clock"
 
     def __enter__(self) -> Self:
@@ -47,7 +48,7 @@ class House:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.home.mkdir(exist_ok=True)
             self.is_small = stack.enter_context(_small_disk(self.home))
-            settings = dict(zip(PORTS, free_ports(len(PORTS)), strict=True)) | EAGER | NEVER_PROMOTES | self._more
+            settings = dict(zip(PORTS, free_ports(len(PORTS)), strict=True)) | EAGER | NEVER_PROMOTES
             if self.postgres:
                 settings["database_url"] = stack.enter_context(self.postgres).url
             self._settings = {"score_cache_bytes": 0, **settings}
@@ -68,7 +69,9 @@ class House:
         self._stack.close()
 
     def up(self) -> None:
-        self._up: AbstractContextManager[Running] = start(self.home, self._environment(), (), **self._settings)
+        self._up: AbstractContextManager[Running] = start(
+            self.home, self._environment(), self._without, **self._settings
+        )
         self.running = self._up.__enter__()
 
     def down(self) -> None:
