@@ -19,7 +19,7 @@ import httpx2
 from bench.chaos.ledger import Ledger
 from overheard.webhooks import HEADER, sign
 
-TIMEOUT_S: Final = 45
+TIMEOUT_S: Final = 60
 AGAIN_S: Final = 0.5
 SAME: Final = 5e-3
 """Two scorings of one text differ by less (int8, another batch); another text's scores hardly ever do."""
