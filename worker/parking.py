@@ -26,7 +26,7 @@ class Client(Redis):
 
     def parse_response(self, connection: Connection, command_name: str, **options: Any) -> Any:
         """Nothing, as if the list had been empty, when it was no message."""
-        answer = super().parse_response(connection, command_name, **options)
+        answer = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         if command_name != "BRPOP" or not answer or is_message(answer[1]):
             return answer
         queue, entry = answer
@@ -36,12 +36,12 @@ class Client(Redis):
         return None
 
 
-class Channel(kombu_redis.Channel):  # type: ignore[misc]
+class Channel(kombu_redis.Channel):
     def _get_client(self) -> type[Redis]:
         return Client
 
 
-class Transport(kombu_redis.Transport):  # type: ignore[misc]
+class Transport(kombu_redis.Transport):
     Channel = Channel
 
 
