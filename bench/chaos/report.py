@@ -9,7 +9,7 @@ COUNTS = ("accepted", "finished", "failed", "lost", "doubled")
 
 
 def is_good(found: dict[str, Any]) -> bool:
-    """Nothing was lost or doubled, and everything came to rest."""
+    """Nothing was lost or doubled, everything came to rest, and nobody was answered that there is a bug."""
     return all(_is_good(facts) for facts in found["faults"])
 
 
@@ -18,7 +18,8 @@ def _is_good(facts: dict[str, Any]) -> bool:
         return True
     counts = _counts(facts)
     is_back = facts["recovered_s"] is not None and facts["settled_s"] is not None
-    return is_back and not (facts["problem"] or counts["lost"] or counts["doubled"])
+    has_bug = any(reason.startswith("500") for reason in facts["errors"])
+    return is_back and not (facts["problem"] or counts["lost"] or counts["doubled"] or has_bug)
 
 
 def _counts(facts: dict[str, Any]) -> dict[str, int]:
