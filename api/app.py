@@ -27,7 +27,6 @@ from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
-from overheard.store.rules import ensure_defaults
 from worker.app import app as celery
 
 RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
@@ -106,6 +105,8 @@ def _routes() -> Iterable[ModuleType]:
 
 
 def _services(settings: Settings) -> Services:
+    from overheard.store.rules import ensure_defaults  # with it comes all that rules look at
+
     migrate(settings.sql_url)
     database = Database(settings.sql_url)
     with database.write() as session:

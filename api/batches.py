@@ -19,7 +19,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, Unprocessable
 from werkzeug.formparser import MultiPartParser
 
 from overheard.disk import require_room
-from overheard.errors import DataError, NoRoom
+from overheard.errors import DataError, NoRoom, ScoringUnavailable
 from overheard.formats import MEDIA_TYPES, SUFFIXES, Format, format_of
 from overheard.settings import Settings
 from overheard.store.batches import Upload
@@ -30,6 +30,12 @@ COMMAND = (sys.executable, "-m", "overheard.batches")
 IN_FORM = "multipart/form-data"
 MAX_FIELD_BYTES, MAX_FIELDS, MAX_NAME_CHARS = 100_000, 20, 200
 PROBLEMS: dict[str, type[Exception]] = {kind.__name__: kind for kind in (DataError, NoRoom)}
+AGAIN_S = 5
+AGAIN = {
+    "NotFound": "receiving the file took so long that it was taken for abandoned: send it again",
+    "OperationalError": "the database does not answer",
+}
+"""Errors of a receiver that say nothing about the file."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def _nameless(folder: Path) -> BinaryIO:
 def receive(spooled: Spooled, upload: Upload, settings: Settings) -> str | None:
     """The id of the job that the file became; None when its idempotency key belongs to a job already.
 
-    Raises DataError, NoRoom, and NotFound when this took so long that it was taken for abandoned.
+    Raises DataError, NoRoom; ScoringUnavailable when it is nobody's fault and the same file may do next time.
     """
     number = spooled.file.fileno()
     order = {"receive": f"/proc/self/fd/{number}", "upload": asdict(upload)}
@@ -139,6 +145,8 @@ def receive(spooled: Spooled, upload: Upload, settings: Settings) -> str | None:
     answer = json.loads(said)
     if answer.get("error") == "IntegrityError":
         return None
+    if answer.get("error") in AGAIN:
+        raise ScoringUnavailable(AGAIN[answer["error"]], AGAIN_S)
     if "error" in answer:
         raise PROBLEMS.get(answer["error"], RuntimeError)(answer["detail"])
     return str(answer["job_id"])

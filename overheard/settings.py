@@ -77,7 +77,9 @@ class Settings(BaseSettings):
         500_000_000, ge=0, description="An upload that would leave less room on the state folder's disk gets 507."
     )
     max_attempts: int = Field(3, ge=1, description="Times that work is started before it is parked as failed.")
-    lease_s: float = Field(30, gt=0, description="Work whose worker has been silent for so long is given to another.")
+    lease_s: float = Field(
+        30, gt=0, le=600, description="Work whose worker has been silent for so long is given to another."
+    )
     visibility_s: int = Field(30, ge=1, description="A scoring message unacknowledged for so long is delivered again.")
     reap_every_s: float = Field(15, gt=0, description="How often lost work is looked for.")
     watch_every_s: float = Field(30, gt=0, description="How often alert rules are looked at; see Alerts.")

@@ -5,6 +5,7 @@ SCORE_JOB = "score.job"
 SCORE_POSTS = "score.posts"
 INSPECT = "feeds.inspect"
 COLLECT = "feeds.collect"
+TRY_FEED = "feeds.try"
 AGGREGATE = "hours.aggregate"
 SWEEP = "posts.sweep"
 PURGE_POSTS = "posts.purge"
@@ -36,6 +37,7 @@ QUEUES = {
     SCORE_POSTS: SCORING_BULK,
     INSPECT: IO,
     COLLECT: IO,
+    TRY_FEED: IO,
     AGGREGATE: IO,
     SWEEP: IO,
     PURGE_POSTS: IO,
@@ -73,9 +75,8 @@ HOUSEKEEPERS = "overheard:housekeepers"
 REDELIVERIES = "overheard:redeliveries"
 """Counter: scoring messages that came a second time because their first worker never acknowledged them."""
 
-
 PARKED = "overheard:parked"
-"""List: messages that no worker could use, the newest last, JSON."""
+"""List: what was on a queue and no worker could use, the newest first, JSON."""
 
 PARKED_COUNT = "overheard:parked_count"
 """Counter of these."""
@@ -84,6 +85,11 @@ PARKED_COUNT = "overheard:parked_count"
 def replies(process: str) -> str:
     """The list on which an API process waits for answers."""
     return f"overheard:replies:{process}"
+
+
+def tried(trial: str) -> str:
+    """The list on which the API waits for what came of a feed's trial."""
+    return f"overheard:tried:{trial}"
 
 
 def pushed(feed_id: int, key_hash: str) -> str:

@@ -1,26 +1,24 @@
-"""Messages that nobody here can use are set aside and counted: neither lost in silence nor logged with their texts."""
+"""The transport of the queue: an entry that is no message of ours is parked, and stops nobody.
 
-import base64
-import inspect
+kombu takes for granted that whatever lies in a list is a message. Anything else ends the worker that reads it, with all
+that it has in hand. What is a message, but of a task that nobody knows, or with arguments that don't fit, is parked by
+`worker.careful`.
+"""
+
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, Final, get_type_hints
-from uuid import uuid4
+from typing import Any, Final
 
-from celery import Task
-from celery.exceptions import Ignore
-from celery.worker.consumer import Consumer
-from kombu.message import Message
-from kombu.transport import redis as redis_transport
-from kombu.utils.json import loads
-from pydantic import TypeAdapter, ValidationError
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as kombu_redis
+from redis import Redis
+from redis.connection import Connection
 
-from worker import context, names
+from worker.names import PARKED, PARKED_COUNT
 
-KEPT: Final = 100
+KEPT: Final = 1000
 """The newest; more only tell the same."""
 KEPT_S: Final = 7 * 86_400
 MOST_BYTES: Final = 65_536
@@ -28,102 +26,55 @@ MOST_BYTES: Final = 65_536
 log = logging.getLogger(__name__)
 
 
-def park(reason: str, task: object, task_id: object, body: bytes) -> None:
-    """At the end of the list `names.PARKED`, as JSON."""
-    facts = {
-        "at": datetime.now(UTC).isoformat(),
-        "reason": reason,
-        "task": str(task)[:200],
-        "id": str(task_id)[:200],
-        "bytes": len(body),
-        "body": base64.b64encode(body).decode() if len(body) <= MOST_BYTES else None,
-    }
-    with context.get().redis.pipeline() as pipe:
-        pipe.incr(names.PARKED_COUNT)
-        pipe.rpush(names.PARKED, json.dumps(facts))
-        pipe.ltrim(names.PARKED, -KEPT, -1)
-        pipe.expire(names.PARKED, KEPT_S)
+class Client(Redis):
+    """Hands out what is a message alone."""
+
+    def parse_response(self, connection: Connection, command_name: str, **options: Any) -> Any:
+        """Nothing, as if the list had been empty, when it was no message."""
+        answer = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+        if command_name != "BRPOP" or not answer or is_message(answer[1]):
+            return answer
+        queue, entry = answer
+        park(self, entry, f"no message, on the queue {queue.decode()}")
+        return None
+
+
+def park(redis: Redis, body: bytes, reason: str, task: str = "", task_id: str = "") -> None:
+    """As JSON, the newest first."""
+    facts = {"at": datetime.now(UTC).isoformat(), "reason": reason, "task": task, "id": task_id, "bytes": len(body)}
+    kept = b64encode(body).decode() if len(body) <= MOST_BYTES else None
+    with redis.pipeline() as pipe:
+        pipe.incr(PARKED_COUNT)
+        pipe.lpush(PARKED, json.dumps({**facts, "body": kept}))
+        pipe.ltrim(PARKED, 0, KEPT - 1)
+        pipe.expire(PARKED, KEPT_S)
         pipe.execute()
-    log.error("set aside a message of %d bytes: %s (task %.200s, id %.200s)", len(body), reason, task, task_id)
+    log.error("parked %d bytes in %s: %s (task %r, id %r)", len(body), PARKED, reason, task, task_id)
 
 
-def _envelope(text: str) -> Any:
-    """What kombu reads of its lists. Where that is no message it would end its worker: so it becomes one of no task."""
+class Channel(kombu_redis.Channel):
+    def _get_client(self) -> type[Redis]:
+        return Client
+
+
+class Transport(kombu_redis.Transport):
+    Channel = Channel
+
+
+def use() -> None:
+    """Have kombu take it for every redis:// and rediss://."""
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}"))
+
+
+def is_message(entry: bytes) -> bool:
+    """Whether it has all that Celery's worker reads of a message without asking."""
     try:
-        said = loads(text)  # type: ignore[no-untyped-call]
-    except ValueError:
-        said = None
-    if isinstance(said, list) or (isinstance(said, dict) and _is_whole(said)):
-        return said
-    raw = base64.b64encode(text.encode(errors="replace")).decode()
-    place = {"exchange": "", "routing_key": ""}
-    properties = {"delivery_tag": str(uuid4()), "delivery_info": place, "body_encoding": "base64"}
-    kind = {"content-type": "application/octet-stream", "content-encoding": "binary"}
-    return {"body": raw, "headers": {}, "properties": properties, **kind}
-
-
-def _is_whole(said: Mapping[str, Any]) -> bool:
-    properties = said.get("properties")
-    if not isinstance(properties, dict) or not isinstance(said.get("body"), str):
+        told = json.loads(entry)
+        headers, properties = told["headers"], told["properties"]
+        delivery = properties["delivery_info"]
+        words = (headers["task"], headers["id"], properties["delivery_tag"], told["body"], told["content-type"])
+        places = (delivery["exchange"], delivery["routing_key"])
+        b64decode(told["body"], validate=True) if properties["body_encoding"] == "base64" else told["body"]
+    except (LookupError, TypeError, ValueError):
         return False
-    place, encoding = properties.get("delivery_info"), properties.get("body_encoding")
-    is_placed = isinstance(place, dict) and place.keys() >= {"exchange", "routing_key"}
-    return is_placed and "delivery_tag" in properties and encoding in (None, "base64")
-
-
-setattr(redis_transport, "loads", _envelope)  # noqa: B010 - the types of its own say nothing
-
-
-class Careful(Consumer):  # type: ignore[misc]
-    """Celery's would log the body of what it can't use."""
-
-    def on_decode_error(self, message: Message, exc: Exception) -> None:
-        self._park(message, f"it is no {'/'.join(self.app.conf.accept_content)}: {type(exc).__name__}")
-
-    def on_unknown_message(self, body: object, message: Message) -> None:
-        self._park(message, "it names no task")
-
-    def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
-        self._park(message, "its task is unknown here")
-
-    def on_invalid_task(self, body: object, message: Message, exc: Exception) -> None:
-        self._park(message, "it is no task's message")
-
-    def _park(self, message: Message, reason: str) -> None:
-        headers: Mapping[str, Any] = message.headers if isinstance(message.headers, Mapping) else {}
-        body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
-        park(reason, headers.get("task"), headers.get("id"), body)
-        message.ack()  # type: ignore[no-untyped-call]
-
-
-class Checked(Task):  # type: ignore[misc]
-    """A task whose arguments are what its function says, or it is not begun."""
-
-    abstract = True
-
-    def before_start(self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        try:
-            given = self._signature.bind(*args, **kwargs).arguments
-            for name, value in given.items():
-                if name in self._kinds:
-                    self._kinds[name].validate_python(value)
-        except (TypeError, ValidationError) as error:
-            park(f"its arguments: {_shortly(error)}", self.name, task_id, json.dumps([args, kwargs]).encode())
-            raise Ignore from None
-
-    @cached_property
-    def _signature(self) -> inspect.Signature:
-        return inspect.signature(self.run, follow_wrapped=False)
-
-    @cached_property
-    def _kinds(self) -> dict[str, TypeAdapter[Any]]:
-        hints = get_type_hints(inspect.unwrap(self.run)) if self._signature.parameters else {}
-        return {name: TypeAdapter(hints[name]) for name in self._signature.parameters if name in hints}
-
-
-def _shortly(error: TypeError | ValidationError) -> str:
-    """Without their values."""
-    if isinstance(error, TypeError):
-        return str(error)
-    first = error.errors(include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
+    return all(isinstance(word, str) for word in (*words, *places))

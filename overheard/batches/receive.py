@@ -22,8 +22,8 @@ from overheard.store.database import Database, is_full
 def receive(database: Database, settings: Settings, path: Path, upload: Upload) -> str:
     """The id of a queued job over the rows that can be used. Nothing is left behind when this fails.
 
-    Raises DataError when the file can't be used as a whole, NoRoom, and IntegrityError when the upload's
-    idempotency key belongs to a job already.
+    Raises DataError when the file can't be used as a whole, NoRoom, NotFound when this took so long that the job was
+    taken for abandoned, and IntegrityError when the upload's idempotency key belongs to a job already.
     """
     rejects = Rejects()
     rows = open_upload(path, upload.filename, upload.format, upload.text_column, rejects.add)
