@@ -55,7 +55,7 @@ def test_a_message_that_nobody_can_use_is_set_aside(stack: RunningStack, sent: s
         eventually(lambda: int(redis.get(names.PARKED_COUNT) or 0) > before)
         parked = json.loads(redis.lindex(names.PARKED, 0))
     assert parked["reason"].startswith(reason)
-    assert MARK.encode() in base64.b64decode(parked["body"])
+    assert parked["bytes"] == len(base64.b64decode(parked["body"])) > 0
     assert stack.metric("overheard_parked_messages_total") > before
     assert worker.is_running(), "it ended"
     log = (stack.home / "logs" / "io.log").read_text()
