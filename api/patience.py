@@ -4,6 +4,7 @@ A connection gets a thread when it has sent something. From then on its request'
 `BODY_S` and a second more for each `SLOWEST` bytes; an answer that nobody reads is given up after `STALL_S`.
 """
 
+import json
 import socket
 import struct
 import time
@@ -11,10 +12,24 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any, ClassVar
 
+from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 wsgi.SERVER = "overheard"  # what else there is to know is nobody's business
+
+
+def _write_problem(sock: socket.socket, status: int, reason: str, detail: str) -> None:
+    """What gunicorn answers to what is no HTTP, or a longer line or head than it reads, as all that we answer."""
+    body = json.dumps({"type": "about:blank", "status": status, "title": reason, "detail": detail}).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+        f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(sock, head.encode("latin1") + body)
+
+
+util.write_error = _write_problem
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]

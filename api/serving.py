@@ -16,6 +16,7 @@ worker_class = "api.patience.Worker"
 threads = _settings.max_waiters + _settings.max_streams + 16  # the last are for health, jobs and whoever gets the 503
 timeout = 60
 graceful_timeout = 8
+limit_request_line = 8190  # a name of 255 characters takes up to 3,060 in an address
 keepalive = 30
 control_socket_disable = True
 accesslog = None

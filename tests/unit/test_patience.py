@@ -92,5 +92,11 @@ def test_who_sends_slowly_but_steadily_is_heard_to_the_end(port: int) -> None:
         assert slow.recv(1000).endswith(b"read 2000")
 
 
+def test_what_is_no_http_is_answered_as_everything_else(port: int) -> None:
+    answer = httpx2.get(f"http://127.0.0.1:{port}/{'x' * 9000}", trust_env=False)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
+    assert "too large" in answer.json()["detail"]
+
+
 def test_a_server_says_nothing_of_what_it_is(port: int) -> None:
     assert get(port).headers["Server"] == "overheard"
