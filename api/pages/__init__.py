@@ -19,6 +19,8 @@ PAGES: Final = (
     "models",
     "jobs",
     "try_it",
+    "alerts",
+    "rehearsal",
 )
 
 

@@ -29,14 +29,18 @@ class Estimated(NamedTuple):
 
 
 def read(
-    session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None
+    session: Session,
+    brand_id: int,
+    times: Sequence[datetime],
+    source: str | None = None,
+    language: str | None = None,
 ) -> tuple[list[Estimated], Estimated]:
-    """A point between each two times, and all of them as one. source: of one platform only."""
-    points = series.read(session, brand_id, times, source)
+    """A point between each two times, and all of them as one. source: of one platform only; language: in one only."""
+    points = series.read(session, brand_id, times, source, language)
     total = together(points)
     people = audited.read(session, brand_id, total.since - NEAR, total.until + NEAR)
     priors = {version: told.get("prior") for version, told in models.metrics(session, total.versions).items()}
-    *found, whole = (Estimated(point, _estimate(point, people, priors, source)) for point in (*points, total))
+    *found, whole = (Estimated(point, _estimate(point, people, priors, source, language)) for point in (*points, total))
     return found, whole
 
 
@@ -65,13 +69,15 @@ def together(points: Sequence[Point]) -> Point:
     )
 
 
-def _estimate(point: Point, people: Audited, priors: dict[str, Any], source: str | None) -> Estimate:
+def _estimate(
+    point: Point, people: Audited, priors: dict[str, Any], source: str | None, language: str | None
+) -> Estimate:
     prior = priors.get(next(iter(point.versions), ""))
-    own = people.between(point.since, point.until, source)
+    own = people.between(point.since, point.until, source, language)
     if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
         return remembered(point.counted, own, None, prior)
-    nearby = people.between(point.since - NEAR, point.until + NEAR, source)
-    if source and len(nearby) < MIN_AUDITS:
+    nearby = people.between(point.since - NEAR, point.until + NEAR, source, language)
+    if (source or language) and len(nearby) < MIN_AUDITS:
         nearby = people.between(point.since - NEAR, point.until + NEAR)
     return remembered(point.counted, None, nearby, prior)
 

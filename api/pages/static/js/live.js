@@ -60,7 +60,7 @@ export function reader(changed = () => {}) {
       const now = fresh.getElementById(old.id)
       if (!now || now.innerHTML === before.get(old.id) || old.contains(document.activeElement)) continue
       before.set(old.id, now.innerHTML)
-      old.replaceChildren(...now.childNodes)
+      put(old, now)
       changed(old)
     }
   }
@@ -79,6 +79,13 @@ export function reader(changed = () => {}) {
       if (isStale) read()
     }
   }
+}
+
+// Puts the contents of one element into another. What the reader has opened stays open.
+export function put(old, now) {
+  const open = [...old.querySelectorAll('details[id][open]')].map((one) => one.id)
+  old.replaceChildren(...now.childNodes)
+  for (const id of open) document.getElementById(id)?.setAttribute('open', '')
 }
 
 // Reads this page again every so often.
