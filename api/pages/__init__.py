@@ -19,6 +19,8 @@ PAGES: Final = (
     "try_it",
     "alerts",
     "rehearsal",
+    "feeds",
+    "schedules",
 )
 
 
