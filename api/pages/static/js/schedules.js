@@ -1,5 +1,6 @@
 // The timetable is read again while the page is open; a cron says when it would run before it is saved.
 
+import './actions.js'
 import { Problem, patch, post } from './api.js'
 import { refresh } from './live.js'
 import { element as time } from './time.js'
@@ -21,11 +22,14 @@ function prepare() {
 
   async function preview() {
     const asked = cron.value
+    const fields = asked.split(/\s+/).filter(Boolean).length
+    place.replaceChildren()
+    if (fields !== 5) return tell(fields ? `A cron has five fields; this one has ${fields}.` : '')
     try {
-      const told = asked.trim() ? await post('/schedules/previews', { cron: asked }) : null
+      const told = await post('/schedules/previews', { cron: asked })
       if (asked !== cron.value) return // a later answer is on its way
       tell('')
-      place.replaceChildren(...(told ? words(told) : []))
+      place.replaceChildren(...words(told))
     } catch (error) {
       if (!(error instanceof Problem)) throw error
       if (asked !== cron.value) return
