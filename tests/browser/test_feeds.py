@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 def site(tmp_path: Path) -> Iterator[RssCase]:
     """A news site with two entries about Quillon, and one about the weather."""
     case = RssCase(tmp_path)
+    case.now = datetime.now(UTC) - timedelta(hours=1)
     case.publish("Quillon opens a shop", "Rain is coming", "Quillon is late again")
     yield case
     case.close()
