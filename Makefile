@@ -11,7 +11,7 @@ with-train := local,sources,alerts
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint bench clean
+.PHONY: help run test test-full lint bench chaos clean
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -39,6 +39,9 @@ lint: .venv/installed-$(with-dev) ## formatting, lint, types, import contracts; 
 
 bench: .venv/installed-$(with-train) ## everything that scores, side by side, on this machine; DATA=posts.parquet
 	@exec $(BIN)/python -m bench $(if $(DATA),--data $(DATA))
+
+chaos: .venv/installed-$(with-dev) ## break a whole stack under load, one thing after the other; ONLY="words of a fault"
+	@exec $(BIN)/python -m bench.chaos $(if $(ONLY),--only "$(ONLY)")
 
 clean: ## remove .venv and caches; the state in var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

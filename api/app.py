@@ -10,10 +10,13 @@ from flask import Response, request
 from flask_openapi import Info, OpenAPI
 from redis import Redis
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import auth, errors
+from api.documented import Documented
 from api.jobs import Desk
 from api.metrics import watch
+from api.rates import Rates
 from api.routes import batches, health, inference, jobs, keys
 from api.services import Services
 from overheard import __version__
@@ -40,7 +43,7 @@ SECURITY: dict[str, Any] = {
 def create_app(settings: Settings | None = None) -> OpenAPI:
     """Raises SettingsError, StackError."""
     settings = settings or Settings.load()
-    app = OpenAPI(
+    app = Documented(
         "api",
         info=Info(title="Overheard", version=__version__),
         security_schemes=SECURITY,
@@ -49,6 +52,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["overheard"] = _services(settings)
+    if count := settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
     watch(app)
     app.before_request(auth.authenticate)
     app.before_request(_require_json)
@@ -108,7 +113,7 @@ def _services(settings: Settings) -> Services:
     _ensure_default_recipient(database, settings)
     streams = threading.BoundedSemaphore(settings.max_streams)
     privacy = Privacy(ensure_secret(settings), settings.keep_authors)
-    return Services(settings, ensure_api_key(settings), database, redis, desk, streams, privacy)
+    return Services(settings, ensure_api_key(settings), database, redis, desk, streams, privacy, Rates(settings))
 
 
 def _ensure_default_recipient(database: Database, settings: Settings) -> None:

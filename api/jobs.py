@@ -176,11 +176,7 @@ class Desk:
             return made
         if running := self.unfinished_training():
             raise TrainingRuns(running)
-        if not self.crew.trainers():
-            advice = (
-                "start one with `python -m worker train`; where torch is left out (TRAIN=0), run `make run` without it"
-            )
-            raise ScoringUnavailable(f"no training worker is running: {advice}", DOWN_RETRY_S)
+        self.check_trainers()
         job = trainings.start(
             self._database,
             options,
@@ -192,6 +188,14 @@ class Desk:
         )
         self.resume(job)
         return job
+
+    def check_trainers(self) -> None:
+        """Raises ScoringUnavailable when no training worker lives."""
+        if not self.crew.trainers():
+            advice = (
+                "start one with `python -m worker train`; where torch is left out (TRAIN=0), run `make run` without it"
+            )
+            raise ScoringUnavailable(f"no training worker is running: {advice}", DOWN_RETRY_S)
 
     def unfinished_training(self) -> str | None:
         with self._database.read() as session:
@@ -298,7 +302,14 @@ class Desk:
                 time.sleep(POLL_S)  # the server is away; requests that wait are sent again when it is back
             else:
                 if popped:
-                    self._settle(json.loads(popped[1]))
+                    self._hear(popped[1])
+
+    def _hear(self, said: bytes) -> None:
+        """A reply that can't be read is nobody's: its pieces are sent again. The thread goes on, for all the others."""
+        try:
+            self._settle(json.loads(said))
+        except Exception:
+            log.exception("a reply of %d bytes can't be read", len(said))
 
     def _settle(self, reply: dict[str, Any]) -> None:
         self._outbox.arrived(reply["id"])  # the next message first: the workers wait for it

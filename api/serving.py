@@ -9,7 +9,7 @@ _settings = Settings.load()
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = 1  # one process: waiting requests share its reply list; more machines run more of them
-worker_class = "gthread"
+worker_class = "api.patience.Worker"
 threads = _settings.max_waiters + _settings.max_streams + 16  # the last are for health, jobs and whoever gets the 503
 timeout = 60
 graceful_timeout = 8

@@ -55,19 +55,21 @@ def powered(audits: Audits, predicted: Floats, means: Floats) -> Powered:
     """predicted (n, 3): what is predicted of the audited posts; means (3,): of all posts. Needs two audits or more."""
     strata, sizes, answered = collapsed(audits)
     weights = (sizes / answered)[strata]
+    weights /= weights.sum()
     truth = np.eye(3)[audits.labels]
     both = np.concatenate([truth, predicted], axis=1)
-    middle = weights @ both / weights.sum()
-    spread = covariance((both - middle) * (weights / weights.sum())[:, None], strata, sizes, answered)
+    middle = weights @ both
+    spread = covariance((both - middle) * weights[:, None], strata, sizes, answered)
     of_truth, of_both, of_predicted = spread[:3, :3], spread[:3, 3:], spread[3:, 3:]
     power, spent = _power(of_both, of_predicted, len(audits))
     errors = of_truth - power @ of_both.T - of_both @ power.T + power @ of_predicted @ power.T
     errors *= (len(audits) - 1) / (len(audits) - 1 - spent)
     points = middle[:3] + power @ (means - middle[3:])
     scale = np.sqrt(max(errors[0, 0] * errors[2, 2], 0.0))
+    design = 1 / worth(truth, strata, sizes, answered)
     return Powered(
         points=points,
-        worth=_worth(middle[:3], np.diag(of_truth), np.diag(errors), len(audits)),
+        worth=1 / (design * _saved(middle[:3], np.diag(of_truth), np.diag(errors), len(audits), design)),
         z=quantile(len(audits) - len(sizes) - 1),
         correlation=float(errors[0, 2] / scale) if scale > 0 else 0.0,
     )
@@ -101,25 +103,52 @@ def collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
 
 
 def covariance(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
-    """Of the sum of the parts (n, k) of a total, as another sample of the same design would give it: (k, k).
+    """Of the sum of the parts (n, k) of a total, as another sample of the same design would give it: (k, k)."""
+    whole: Floats = _by_stratum(parts, strata, sizes, answered).sum(axis=0)
+    return whole
 
-    Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted survey sampling
-    (1992), 5.8.
+
+def _by_stratum(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
+    """(H, k, k). Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted
+    survey sampling (1992), 5.8.
     """
-    found = np.zeros((parts.shape[1], parts.shape[1]))
-    for stratum, (size, count) in enumerate(zip(sizes, answered, strict=True)):
-        own = parts[strata == stratum]
-        total = own.sum(axis=0)
-        left = max(0.0, 1 - count / size)
-        found += left * count / (count - 1) * (own.T @ own - np.outer(total, total) / count)
+    order = np.argsort(strata, kind="stable")
+    present, first = np.unique(strata[order], return_index=True)
+    own, size, count = parts[order], sizes[present], answered[present]
+    total = np.add.reduceat(own, first)
+    squares = np.add.reduceat(own[:, :, None] * own[:, None, :], first)
+    found = np.zeros((len(sizes), parts.shape[1], parts.shape[1]))
+    left = np.maximum(0.0, 1 - count / size) * count / (count - 1)
+    found[present] = left[:, None, None] * (squares - total[:, :, None] * total[:, None, :] / count[:, None, None])
     return found
 
 
-def _worth(shares: Floats, of_truth: Floats, of_errors: Floats, count: int) -> Floats:
-    """How many posts drawn at random would be as sure: what the design gives, times what the model saves."""
-    design = of_truth.sum() / max(float((shares * (1 - shares)).sum()), 1e-12)
+def worth(truth: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
+    """(k,) as sure as so many posts drawn at random is what these answers (n, k) of 0 and 1 tell of all.
+
+    Every stratum has `_DOUBT` answers more that are as mixed as all are: one whose few answers are alike isn't known.
+    """
+    drawn = np.bincount(strata, minlength=len(sizes))[:, None]
+    weights = (sizes / answered / (sizes / answered)[strata].sum())[:, None]
+    shares = (weights[strata] * truth).sum(axis=0)
+    mixed, alike = _mixed(shares, len(truth)), shares * (1 - shares)
+    own = _by_stratum((truth - shares) * weights[strata], strata, sizes, answered).diagonal(axis1=1, axis2=2)
+    left = np.maximum(0.0, 1 - answered / sizes)[:, None]
+    varies = (drawn * own + _DOUBT * left * weights**2 * drawn * mixed) / (drawn + _DOUBT)
+    of_one = weights * drawn * (drawn * alike + _DOUBT * mixed) / (drawn + _DOUBT)
+    found: Floats = of_one.sum(axis=0) / np.maximum(varies.sum(axis=0), 1e-12)
+    return found
+
+
+def _mixed(shares: Floats, count: int) -> Floats:
+    """The variance of one post, of which some answers tell and _DOUBT more that know of no class which is rare."""
     calm = (shares * count + _DOUBT / 2) / (count + _DOUBT)
-    doubt = _DOUBT * calm * (1 - calm) * max(design, 1e-12)
-    saved = (count * of_errors + doubt) / (count * of_truth + doubt)
-    found: Floats = 1 / np.maximum(design * saved, 1e-12)
-    return found
+    mixed: Floats = calm * (1 - calm)
+    return mixed
+
+
+def _saved(shares: Floats, of_truth: Floats, of_errors: Floats, count: int, design: Floats) -> Floats:
+    """(3,) what is left of the variance with the model's help."""
+    doubt = _DOUBT * _mixed(shares, count) * design
+    saved: Floats = (count * of_errors + doubt) / (count * of_truth + doubt)
+    return saved

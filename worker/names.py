@@ -76,6 +76,10 @@ REDELIVERIES = "overheard:redeliveries"
 """Counter: scoring messages that came a second time because their first worker never acknowledged them."""
 
 
+PARKED = "overheard:parked"
+"""List: entries of the queues that were no messages, the newest first."""
+
+
 def replies(process: str) -> str:
     """The list on which an API process waits for answers."""
     return f"overheard:replies:{process}"

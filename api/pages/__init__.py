@@ -16,6 +16,8 @@ PAGES: Final = (
     "events",
     "posts",
     "label",
+    "models",
+    "jobs",
     "try_it",
     "alerts",
     "rehearsal",

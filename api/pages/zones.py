@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from flask import request
 from markupsafe import Markup
+
+from overheard.zones import names
 
 COOKIE: Final = "tz"
 
@@ -15,18 +16,13 @@ COOKIE: Final = "tz"
 def of_reader() -> ZoneInfo:
     """UTC until the browser has told."""
     name = request.cookies.get(COOKIE, "")
-    return ZoneInfo(name if name in _known() else "UTC")
-
-
-@cache
-def _known() -> frozenset[str]:
-    """Asking takes a tenth of a second: it looks into every file."""
-    return frozenset(available_timezones())
+    return ZoneInfo(name if name in names() else "UTC")
 
 
 def local(at: datetime, form: str) -> str:
-    """form: as `strftime` takes it; a leading zero of the day is left out."""
-    return at.astimezone(of_reader()).strftime(form).lstrip("0")
+    """form: as `strftime` takes it; a leading zero of a day that comes first is left out."""
+    written = at.astimezone(of_reader()).strftime(form)
+    return written.lstrip("0") if form.startswith("%d") else written
 
 
 def moment(at: datetime | None) -> Markup:
@@ -37,6 +33,11 @@ def moment(at: datetime | None) -> Markup:
 def day(at: datetime | None) -> Markup:
     """A `time` element: 24 Nov 2026."""
     return _element(at, "%d %b %Y", "day")
+
+
+def clock(at: datetime) -> Markup:
+    """A `time` element: 18:50:07, for what follows within minutes."""
+    return _element(at, "%H:%M:%S", "second")
 
 
 def _element(at: datetime | None, form: str, shows: str) -> Markup:
@@ -54,4 +55,4 @@ def second(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"moment": moment, "day": day, "second": second}
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"clock": clock, "day": day, "moment": moment, "second": second}

@@ -23,7 +23,10 @@ blueprint = APIBlueprint(
 )
 
 
-@blueprint.get("/metrics", summary="Prometheus text format")
+TEXT = {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+@blueprint.get("/metrics", summary="Prometheus text format", responses={200: TEXT})
 @requires(Role.viewer)
 def metrics() -> Response:
     shared = CollectorRegistry()

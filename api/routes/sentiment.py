@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from flask import Response
 from flask_openapi import APIBlueprint
@@ -16,7 +16,7 @@ from api.auth import requires
 from api.routes.brands import BrandPath
 from api.schemas import SECURED, Problem
 from api.services import services
-from overheard import estimates
+from overheard import estimates, zones
 from overheard.estimates import Method, Share
 from overheard.scoring.bundle import LABELS
 from overheard.store import brands, series, shares
@@ -42,12 +42,13 @@ class SentimentQuery(BaseModel):
     step: Step = Step.day
     tz: str = Field("UTC", description="IANA time zone in which days begin, like Europe/Berlin")
     source: str | None = Field(None, max_length=32, description="Of one source only")
+    language: str | None = Field(None, max_length=8, description="In one language only, by its code, like en")
     compare: Literal["previous"] | None = Field(None, description="Tell the change against the period before")
 
     @field_validator("tz")
     @classmethod
     def _exists(cls, name: str) -> str:
-        if name not in available_timezones():
+        if name not in zones.names():
             raise ValueError(f"there is no time zone {name[:50]!r}; write it like Europe/Berlin")
         return name
 
@@ -98,7 +99,7 @@ class PointView(BaseModel):
     is_complete: bool = Field(description="false: a feed did not hear everything then, so silence need not be calm")
 
 
-class GapView(BaseModel):
+class KnownGap(BaseModel):
     source: str
     since: datetime
     until: datetime
@@ -117,7 +118,7 @@ class Series(BaseModel):
     points: list[PointView]
     total: PointView = Field(description="The whole period, from the first point to the last")
     change: ChangeView | None = Field(description="Against the period before; null unless it was asked for")
-    gaps: list[GapView] = Field(description="Stretches of time of which a feed does not know everything")
+    gaps: list[KnownGap] = Field(description="Stretches of time of which a feed does not know everything")
 
 
 @blueprint.get("/<brand_id>/sentiment", summary="Posts and sentiment over time", responses={200: Series})
@@ -134,8 +135,8 @@ def sentiment(path: BrandPath, query: SentimentQuery) -> Response:
         raise UnprocessableEntity(f"since: {error}") from None
     with services().database.read() as session:
         brands.get(session, path.brand_id)
-        points, total = shares.read(session, path.brand_id, times, query.source)
-        change = _change(session, path.brand_id, before, query.source, total) if before else None
+        points, total = shares.read(session, path.brand_id, times, query.source, query.language)
+        change = _change(session, path.brand_id, before, query, total) if before else None
         gaps = series.gaps(session, path.brand_id, times[0], times[-1], query.source)
     told = {"brand_id": path.brand_id, "step": query.step, "tz": query.tz, "change": change}
     told |= {"points": [_point(one) for one in points], "total": _point(total), "gaps": [asdict(gap) for gap in gaps]}
@@ -143,9 +144,9 @@ def sentiment(path: BrandPath, query: SentimentQuery) -> Response:
 
 
 def _change(
-    session: Session, brand_id: int, times: Sequence[datetime], source: str | None, now: Estimated
+    session: Session, brand_id: int, times: Sequence[datetime], query: SentimentQuery, now: Estimated
 ) -> dict[str, Any]:
-    _, before = shares.read(session, brand_id, times, source)
+    _, before = shares.read(session, brand_id, times, query.source, query.language)
     return {"before": _point(before), "shares": _shares(estimates.change(before.estimate, now.estimate))}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict, NotFound
+from overheard.store import leases
 from overheard.store.database import Database
 from overheard.store.tables.work import Job, JobLine, Part, PartRows
 
@@ -53,11 +54,15 @@ def lock(session: Session, job_id: str) -> Job:
     return job
 
 
-def page(session: Session, state: str | None, after: tuple[datetime, str] | None, limit: int) -> list[Job]:
+def page(
+    session: Session, state: str | None, kind: str | None, after: tuple[datetime, str] | None, limit: int
+) -> list[Job]:
     """Newest first; `after` is (created_at, id) of the last job that the caller has."""
     query = select(Job).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
     if state:
         query = query.where(Job.state == state)
+    if kind:
+        query = query.where(Job.kind == kind)
     if after:
         at, last_id = after
         query = query.where(or_(Job.created_at < at, and_(Job.created_at == at, Job.id < last_id)))
@@ -131,7 +136,12 @@ def reclaim_lost(session: Session, now: datetime, lease_s: float, kinds: Collect
     """
     lost = session.scalars(
         select(Job)
-        .where(Job.state.in_(UNFINISHED), Job.stage != RECEIVING, Job.lease_until < now, Job.kind.in_(kinds))
+        .where(
+            Job.state.in_(UNFINISHED),
+            Job.stage != RECEIVING,
+            leases.has_ended(Job.lease_until, now),
+            Job.kind.in_(kinds),
+        )
         .with_for_update(skip_locked=True)
     ).all()
     for job in lost:
@@ -145,7 +155,7 @@ def reclaim_lost(session: Session, now: datetime, lease_s: float, kinds: Collect
 
 def drop_abandoned(database: Database, now: datetime) -> int:
     """Delete jobs whose receiver died before it had all of the upload; returns how many."""
-    return _remove_all(database, select(Job.id).where(Job.stage == RECEIVING, Job.lease_until < now))
+    return _remove_all(database, select(Job.id).where(Job.stage == RECEIVING, leases.has_ended(Job.lease_until, now)))
 
 
 def purge(database: Database, now: datetime, keep_days: int) -> int:

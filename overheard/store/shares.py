@@ -1,18 +1,18 @@
 """A brand's shares over time, each with how sure it is: hourly counts, and what people said of a sample."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import Moments, Summary
-from overheard.estimates import MIN_AUDITS, Audits, Estimate
+from overheard.estimates import MIN_AUDITS, Audits, Estimate, Samples, Taught
 from overheard.remembered import remembered
 from overheard.store import audited, models, series
 from overheard.store.audited import Audited
-from overheard.store.series import Point
+from overheard.store.series import Filters, Point
 
 NEAR: Final = timedelta(days=28)
 """A model errs today about as it did so long ago."""
@@ -29,14 +29,18 @@ class Estimated(NamedTuple):
 
 
 def read(
-    session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None
+    session: Session,
+    brand_id: int,
+    times: Sequence[datetime],
+    source: str | None = None,
+    language: str | None = None,
 ) -> tuple[list[Estimated], Estimated]:
-    """A point between each two times, and all of them as one. source: of one platform only."""
-    points = series.read(session, brand_id, times, source)
+    """A point between each two times, and all of them as one. source: of one platform only; language: in one only."""
+    points = series.read(session, brand_id, times, source, language)
     total = together(points)
     people = audited.read(session, brand_id, total.since - NEAR, total.until + NEAR)
-    priors = {version: told.get("prior") for version, told in models.metrics(session, total.versions).items()}
-    *found, whole = (Estimated(point, _estimate(point, people, priors, source)) for point in (*points, total))
+    taught = {version: Taught.of(told) for version, told in models.metrics(session, total.versions).items()}
+    *found, whole = _estimated((*points, total), people, taught, (source, language))
     return found, whole
 
 
@@ -65,15 +69,28 @@ def together(points: Sequence[Point]) -> Point:
     )
 
 
-def _estimate(point: Point, people: Audited, priors: dict[str, Any], source: str | None) -> Estimate:
-    prior = priors.get(next(iter(point.versions), ""))
-    own = people.between(point.since, point.until, source)
+def _estimated(
+    points: Sequence[Point], people: Audited, taught: Mapping[str, Taught | None], of: Filters
+) -> Iterator[Estimated]:
+    """Points that one version read most of are estimated together."""
+    mostly = [taught.get(next(iter(point.versions), "")) for point in points]
+    samples = [_samples(point, people, of) for point in points]
+    found = dict[int, Estimate]()
+    for one in {id(one): one for one in mostly}.values():
+        places = [place for place, other in enumerate(mostly) if other is one]
+        told = remembered([points[place].counted for place in places], [samples[place] for place in places], one)
+        found |= zip(places, told, strict=True)
+    return (Estimated(point, found[place]) for place, point in enumerate(points))
+
+
+def _samples(point: Point, people: Audited, of: Filters) -> Samples:
+    own = people.between(point.since, point.until, *of)
     if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
-        return remembered(point.counted, own, None, prior)
-    nearby = people.between(point.since - NEAR, point.until + NEAR, source)
-    if source and len(nearby) < MIN_AUDITS:
+        return own, None
+    nearby = people.between(point.since - NEAR, point.until + NEAR, *of)
+    if any(of) and len(nearby) < MIN_AUDITS:
         nearby = people.between(point.since - NEAR, point.until + NEAR)
-    return remembered(point.counted, None, nearby, prior)
+    return None, nearby
 
 
 def _reached(audits: Audits) -> float:

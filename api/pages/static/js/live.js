@@ -53,6 +53,7 @@ export function follow(url, name, heard, ask, pollMs = POLL_MS) {
 export function reader(changed = () => {}) {
   const before = new Map([...document.querySelectorAll('[data-live]')].map((one) => [one.id, one.innerHTML]))
   let isReading = false
+  let isStale = false
 
   function take(fresh) {
     for (const old of document.querySelectorAll('[data-live]')) {
@@ -65,6 +66,7 @@ export function reader(changed = () => {}) {
   }
 
   return async function read() {
+    isStale = isReading // what it reads may be older than what the caller heard of
     if (isReading || document.hidden) return
     isReading = true
     try {
@@ -74,6 +76,7 @@ export function reader(changed = () => {}) {
       // it is asked again
     } finally {
       isReading = false
+      if (isStale) read()
     }
   }
 }
