@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -176,11 +176,7 @@ class Desk:
             return made
         if running := self.unfinished_training():
             raise TrainingRuns(running)
-        if not self.crew.trainers():
-            advice = (
-                "start one with `python -m worker train`; where torch is left out (TRAIN=0), run `make run` without it"
-            )
-            raise ScoringUnavailable(f"no training worker is running: {advice}", DOWN_RETRY_S)
+        self.check_trainers()
         job = trainings.start(
             self._database,
             options,
@@ -192,6 +188,14 @@ class Desk:
         )
         self.resume(job)
         return job
+
+    def check_trainers(self) -> None:
+        """Raises ScoringUnavailable when no training worker lives."""
+        if not self.crew.trainers():
+            advice = (
+                "start one with `python -m worker train`; where torch is left out (TRAIN=0), run `make run` without it"
+            )
+            raise ScoringUnavailable(f"no training worker is running: {advice}", DOWN_RETRY_S)
 
     def unfinished_training(self) -> str | None:
         with self._database.read() as session:
@@ -212,6 +216,25 @@ class Desk:
             self._send(names.SCORE_POSTS, [], str(uuid4()))
         except ScoringUnavailable as error:
             log.warning("new posts wait for the sweep: %s", error)
+
+    def try_feed(self, source: str, about: Mapping[str, Sequence[str]], wait_s: float) -> dict[str, Any]:
+        """What `overheard.trials` found, done by a worker: platforms are asked there alone.
+
+        Raises ScoringUnavailable when too many wait, or nobody answered within `wait_s`.
+        """
+        reply_to, deadline = names.tried(uuid4().hex), time.monotonic() + wait_s
+        if not self._waiters.acquire(blocking=False):
+            raise ScoringUnavailable(f"{self._settings.max_waiters} requests are waiting already", DOWN_RETRY_S)
+        try:
+            self._send(names.TRY_FEED, [source, about, reply_to], str(uuid4()), wait_s)
+            while time.monotonic() < deadline and not self.is_stopping():
+                popped = cast("tuple[bytes, bytes] | None", self._redis.blpop([reply_to], timeout=1))
+                if popped:
+                    return dict(json.loads(popped[1]))
+        finally:
+            self._waiters.release()
+        reason = f"nobody tried the feed within {wait_s:.0f} s: is a housekeeping worker (`io`) running?"
+        raise ScoringUnavailable(reason, DOWN_RETRY_S)
 
     def deliver(self) -> None:
         """Have notices that are due sent. What is not asked for now, Beat asks for later."""

@@ -13,6 +13,8 @@ from overheard.store import jobs
 from overheard.store.tables.work import Job, JobLine
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Kind = Literal["score", "batch", "training"]
+"""Of jobs: texts of /inference that took longer, a file, a training."""
 RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """The id of a row that is counted."""
 NO_CURSOR = "not a cursor of ours"
@@ -46,6 +48,7 @@ class LogLine(BaseModel):
 class JobView(BaseModel):
     id: str = Field(description="Also the id of its Celery task")
     kind: str
+    owner: str = Field(description="Who asked for it: the id of a key, `admin`, or what started it by itself")
     state: State
     stage: str
     progress: Progress
@@ -64,7 +67,7 @@ class JobView(BaseModel):
             "rows_per_s": rate and round(rate, 1),
             "eta_s": facts.get("eta_s", jobs.eta_s(job, now)) if job.state == "running" else None,
         }
-        shown = ("id", "kind", "state", "stage", "error", "created_at", "started_at", "finished_at")
+        shown = ("id", "kind", "owner", "state", "stage", "error", "created_at", "started_at", "finished_at")
         return cls.model_validate({**{name: getattr(job, name) for name in shown}, "progress": progress, **more})
 
 

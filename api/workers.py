@@ -63,8 +63,15 @@ class Crew:
 
     def trainers(self) -> list[str]:
         """The training workers, as of now. Raises ScoringUnavailable when Redis does not answer."""
+        return self._heard_of(names.TRAINERS)
+
+    def housekeepers(self) -> list[str]:
+        """The workers that listen, count and alert. Raises ScoringUnavailable when Redis does not answer."""
+        return self._heard_of(names.HOUSEKEEPERS)
+
+    def _heard_of(self, key: str) -> list[str]:
         try:
-            return list(heard_of(self._redis, names.TRAINERS))
+            return list(heard_of(self._redis, key))
         except RedisError as error:
             raise ScoringUnavailable("Redis does not answer", DOWN_RETRY_S) from error
 

@@ -11,6 +11,15 @@ _BINS: Final = 15
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Rows of which a model is about as sure. confidence: its mean top probability; accuracy: how often it is right."""
+
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Figures as shares of 1. `confusion`: rows are the true classes, columns the predicted ones."""
 
@@ -46,16 +55,18 @@ def evaluate(probabilities: NDArray[np.floating], labels: NDArray[np.integer] | 
         accuracy=float(hits.sum() / n),
         macro_recall=float((hits[present] / true[present]).mean()),
         macro_f1=float((2 * hits[present] / (true + called)[present]).mean()),
-        ece=_calibration_error(probabilities.max(axis=1), predicted == labels),
+        ece=sum(one.n * abs(one.confidence - one.accuracy) for one in reliability(probabilities, labels)) / n,
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 
 
-def _calibration_error(confidence: NDArray[np.floating], is_right: NDArray[np.bool_]) -> float:
-    """Expected calibration error of the top probability over 15 bins of equal width.
+def reliability(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[Bin, ...]:
+    """How sure a model is and how often it is right, over 15 bins of equal width of the top probability; bins without
+    rows are left out. The expected calibration error is the mean distance of the two.
 
     Method: Guo et al., On calibration of modern neural networks, ICML 2017.
     """
-    bins = np.clip(np.ceil(confidence.astype(np.float64) * _BINS).astype(np.intp) - 1, 0, _BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - is_right.astype(np.float64), minlength=_BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    confidence, is_right = probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * _BINS).astype(np.intp) - 1, 0, _BINS - 1)
+    rows, sure, right = (np.bincount(bins, weights=each, minlength=_BINS) for each in (None, confidence, is_right))
+    return tuple(Bin(int(rows[b]), float(sure[b] / rows[b]), float(right[b] / rows[b])) for b in np.flatnonzero(rows))

@@ -81,6 +81,7 @@ def look_at_machine(
 def look_at_brands(database: Database, now: datetime, *, is_slow: bool) -> Outcome:
     """A brand that can't be read is neither calm nor anything else, and does not keep others from being looked at."""
     verdicts: dict[Rule, Verdict] = defaultdict(Verdict)
+    unknown: dict[str, list[int]] = defaultdict(list)
     with database.read() as session:
         mine = [rule for rule in rules.enabled(session) if _is_pass_of(rule, is_slow=is_slow)]
         all_brands = brands.all_of_them(session) if mine else []
@@ -92,9 +93,13 @@ def look_at_brands(database: Database, now: datetime, *, is_slow: bool) -> Outco
                 found = _verdicts(session, brand, of_brand, opened, now, is_slow=is_slow)
         except Exception:
             log.exception("brand %s could not be looked at", brand.id)
-            found = {rule: Verdict(unknown=frozenset(opened[rule])) for rule in of_brand}
+            found = {rule: Verdict(unknown=frozenset((f"brand:{brand.id}", *opened[rule]))) for rule in of_brand}
         for rule, verdict in found.items():
             verdicts[rule] = verdicts[rule].plus(verdict)
+            if verdict.unknown and not verdict.found:
+                unknown[str(rule.id)].append(brand.id)
+    with database.write() as session:
+        watches.remember(session, watches.SLOW if is_slow else watches.BRANDS, {watches.UNKNOWN: unknown})
     return _settle(database, verdicts, now)
 
 

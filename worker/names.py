@@ -5,6 +5,7 @@ SCORE_JOB = "score.job"
 SCORE_POSTS = "score.posts"
 INSPECT = "feeds.inspect"
 COLLECT = "feeds.collect"
+TRY_FEED = "feeds.try"
 AGGREGATE = "hours.aggregate"
 SWEEP = "posts.sweep"
 PURGE_POSTS = "posts.purge"
@@ -36,6 +37,7 @@ QUEUES = {
     SCORE_POSTS: SCORING_BULK,
     INSPECT: IO,
     COLLECT: IO,
+    TRY_FEED: IO,
     AGGREGATE: IO,
     SWEEP: IO,
     PURGE_POSTS: IO,
@@ -77,6 +79,11 @@ REDELIVERIES = "overheard:redeliveries"
 def replies(process: str) -> str:
     """The list on which an API process waits for answers."""
     return f"overheard:replies:{process}"
+
+
+def tried(trial: str) -> str:
+    """The list on which the API waits for what came of a feed's trial."""
+    return f"overheard:tried:{trial}"
 
 
 def pushed(feed_id: int, key_hash: str) -> str:

@@ -2,8 +2,8 @@
 
 import base64
 import json
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from redis import Redis
 
@@ -19,6 +19,14 @@ def push(redis: Redis, reply_to: str, message_id: str, answers: Sequence[tuple[s
     reply = {"id": message_id, "model": model, "answers": [[piece_id, *_told(it)] for piece_id, it in answers]}
     with redis.pipeline(transaction=False) as pipe:
         pipe.rpush(reply_to, json.dumps(reply, separators=(",", ":")))
+        pipe.expire(reply_to, TTL_S)
+        pipe.execute()
+
+
+def tell(redis: Redis, reply_to: str, told: Mapping[str, Any]) -> None:
+    """One answer, to whoever waits for it on a list of its own."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.rpush(reply_to, json.dumps(told))
         pipe.expire(reply_to, TTL_S)
         pipe.execute()
 

@@ -16,7 +16,11 @@ PAGES: Final = (
     "events",
     "posts",
     "label",
+    "models",
+    "jobs",
     "try_it",
+    "alerts",
+    "rehearsal",
 )
 
 

@@ -5,21 +5,18 @@ from datetime import datetime
 from typing import Any
 
 from flask import g, render_template
-from redis import RedisError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import requires
-from api.pages import brands, words
+from api.pages import brands, told, words
 from api.pages.site import blueprint
-from api.routes import schedules
-from api.services import Services, services
+from api.services import services
 from overheard.agreement import agreement
 from overheard.store import labels, trainings
 from overheard.store.keys import Role
 from overheard.store.tables.learning import Model
 
-RETRAIN = "weekly-retrain"
 ENOUGH_TEXTS = 10
 """Of fewer texts that two people labelled no agreement is told."""
 
@@ -56,16 +53,8 @@ def label() -> str:
         said_twice=agreed.texts,
         enough=ENOUGH_TEXTS,
         bought=bought,
-        next_training=_next_training(house),
+        next_training=told.next_training(),
     )
-
-
-def _next_training(house: Services) -> datetime | None:
-    """None while it is paused, and where nobody knows."""
-    try:
-        return schedules.view(house, RETRAIN).next_run_at
-    except RedisError:
-        return None
 
 
 def _bought(session: Session) -> Bought | None:

@@ -13,6 +13,7 @@ from api.auth import requires
 from api.pages import brands, drawn, words
 from api.pages.brands import Choice
 from api.pages.site import blueprint, posts_link
+from api.pages.told import language as language_name
 from api.pages.view import PERIODS, View
 from api.services import services
 from overheard import estimates
@@ -62,14 +63,16 @@ def _silence(session: Session, brand: Choice) -> dict[str, Any]:
 
 def _told(session: Session, brand: Choice, view: View) -> dict[str, Any]:
     """What the template shows of a brand."""
-    source = view.source or None
+    source, language = view.filters
     points, units, total = view.read(session, brand.id)
-    _, before = shares.read(session, brand.id, [view.before, view.since], source)
+    _, before = shares.read(session, brand.id, [view.before, view.since], source, language)
     gaps = series.gaps(session, brand.id, view.since, view.until, source)
+    sources, languages = _heard(session, brand, view)
     changes = estimates.change(before.estimate, total.estimate)
     return {
         "periods": [(value, period.name) for value, period in PERIODS.items()],
-        "sources": [("", "All"), *((one, words.platform(one)) for one in _sources(session, brand, view))],
+        "sources": [("", "All"), *((one, words.platform(one)) for one in sources)],
+        "languages": [("", "All"), *((one, language_name(one)) for one in languages)],
         "rows": list(zip(units, points, strict=True)),
         "alerts": _open_alerts(session, brand.id),
         "total": total,
@@ -86,7 +89,7 @@ def _told(session: Session, brand: Choice, view: View) -> dict[str, Any]:
             units,
             gaps,
             drawn.marks(session, brand.id, view),
-            lambda since, until: posts_link(brand.id, source=source, since=since, until=until),
+            lambda since, until: posts_link(brand.id, source=source, language=language, since=since, until=until),
         ),
     }
 
@@ -96,11 +99,13 @@ def _open_alerts(session: Session, brand_id: int) -> Sequence[Incident]:
     return session.scalars(select(Incident).where(*mine).order_by(Incident.opened_at.desc()).limit(3)).all()
 
 
-def _sources(session: Session, brand: Choice, view: View) -> Sequence[str]:
-    """Those of this time and the one before, and the one that is chosen."""
+def _heard(session: Session, brand: Choice, view: View) -> tuple[list[str], list[str]]:
+    """Sources and languages of this time and the one before, and the chosen ones."""
     lately = (Hour.brand_id == brand.id, Hour.hour >= view.before, Hour.hour < view.until)
-    found = set(session.scalars(select(Hour.source).where(*lately).distinct()))
-    return sorted(found | {view.source} - {""})
+    found = session.execute(select(Hour.source, Hour.language).where(*lately).distinct())
+    columns = zip((view.source, view.language), *(tuple(row) for row in found), strict=True)
+    sources, languages = (sorted({*column} - {""}) for column in columns)
+    return sources, languages
 
 
 def _compared(brand: Choice) -> Sequence[Choice]:
@@ -117,8 +122,8 @@ def compared() -> str:
     brand = _the_chosen()
     with services().database.read() as session:
         view = View.of_request(session, brand.id, datetime.now(UTC))
-        span, source = [view.since, view.until], view.source or None
-        told = [(one, shares.read(session, one.id, span, source)[1]) for one in _compared(brand)]
+        span = [view.since, view.until]
+        told = [(one, shares.read(session, one.id, span, *view.filters)[1]) for one in _compared(brand)]
     posts = sum(total.point.posts for _, total in told)
     rivals = [Rival(one, total, total.point.posts / posts if posts else 0) for one, total in told]
     return render_template("compared.html", rivals=rivals)
@@ -131,7 +136,8 @@ def why() -> str:
     brand = _the_chosen()
     with services().database.read() as session:
         view = View.of_request(session, brand.id, datetime.now(UTC))
-        found = movements.why(session, brand.id, Period(view.before, view.since), Period(view.since, view.until))
+        before, after = Period(view.before, view.since), Period(view.since, view.until)
+        found = movements.why(session, brand.id, before, after, of=view.filters)
         examples = [listing.get(session, post_id) for post_id in found.examples]
     return render_template("why.html", view=view, found=found, examples=_worst_first(examples))
 

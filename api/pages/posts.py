@@ -6,15 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from flask import g, render_template, request, url_for
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import BadRequest
 
 from api.auth import requires
 from api.pages import brands, told, words
 from api.pages.brands import Choice
-from api.pages.site import blueprint
+from api.pages.site import asked, blueprint
 from api.routes.posts import MOST_EXPORTED, PostsPageQuery
 from api.schemas import encode_cursor
 from api.services import services
@@ -83,16 +81,10 @@ def posts() -> str:
 
 def _asked(brand: Choice, period: str) -> PostsPageQuery:
     """As the API would be asked. Times in the address win over the period. Raises BadRequest."""
-    asked: dict[str, Any] = {name: request.args[name] for name in PostsPageQuery.model_fields if request.args.get(name)}
-    asked["brand_id"] = brand.id
-    if not {"since", "until"} & asked.keys() and (days := PERIODS[period][1]):
-        asked["since"] = datetime.now(UTC) - timedelta(days=days)
-    try:
-        return PostsPageQuery.model_validate(asked)
-    except ValidationError as error:
-        (problem, *_) = error.errors()
-        place = ".".join(map(str, problem["loc"])) or "cursor"
-        raise BadRequest(f"the address says something of {place} that means nothing here") from None
+    given: dict[str, Any] = {"brand_id": brand.id}
+    if not (request.args.get("since") or request.args.get("until")) and (days := PERIODS[period][1]):
+        given["since"] = datetime.now(UTC) - timedelta(days=days)
+    return asked(PostsPageQuery, **given)
 
 
 def _export(query: PostsPageQuery) -> str:

@@ -4,12 +4,15 @@ import hashlib
 import hmac
 from datetime import UTC, datetime
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, g, render_template, request, send_from_directory, url_for
 from flask.sessions import SecureCookieSessionInterface
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import BadRequest
 
 from api.pages import brands, words, zones
 from overheard import __version__
@@ -31,6 +34,7 @@ NAVIGATION: Final = (
 )
 """View function and name; a page is in the navigation as soon as it exists."""
 
+Q = TypeVar("Q", bound=BaseModel)
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
 
@@ -61,6 +65,7 @@ def register(app: Flask) -> None:
         "csrf_token": generate_csrf,
         "here": here,
         "link_to": link_to,
+        "reachable": reachable,
         "version": __version__,
     }
     app.register_blueprint(blueprint)
@@ -113,6 +118,33 @@ def posts_link(brand_id: int, *, since: datetime, until: datetime, **filters: st
     return f"{page or '/posts'}?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
+def asked(kind: type[Q], **given: Any) -> Q:
+    """What the address asks for, as the API would be asked; `given` wins. Raises BadRequest."""
+    told = {name: request.args[name] for name in kind.model_fields if request.args.get(name)}
+    try:
+        return kind.model_validate({**told, **given})
+    except ValidationError as error:
+        (problem, *_) = error.errors()
+        place = ".".join(map(str, problem["loc"])) or "cursor"
+        raise BadRequest(f"the address says something of {place} that means nothing here") from None
+
+
+def reachable(url: str | None) -> str | None:
+    """Another program's page, if the reader's browser gets there: not to this machine from another one, nor to a name
+    without a dot, which is one of containers among themselves."""
+    host, mine = (urlsplit(one).hostname or "" for one in (url or "", request.host_url))
+    if _is_this_machine(host):
+        return url if _is_this_machine(mine) else None
+    return url if "." in host or ":" in host else None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 @blueprint.app_context_processor
 def _known() -> dict[str, Any]:
     """What every template knows."""
@@ -127,11 +159,16 @@ def _known() -> dict[str, Any]:
     }
 
 
-def _navigation() -> list[tuple[str, str, bool]]:
-    """Address, name, whether it is this page. The chosen brand goes along."""
+def _navigation() -> list[tuple[str, str, str]]:
+    """Address, name, what `aria-current` says: `page`, `true` on a page below it, or nothing. The chosen brand goes
+    along."""
     chosen: dict[str, Any] = {"brand": request.args["brand"]} if "brand" in request.args else {}
     there = [(view, name) for view, name in NAVIGATION if f"pages.{view}" in current_app.view_functions]
-    return [(url_for(f"pages.{view}", **chosen), name, request.endpoint == f"pages.{view}") for view, name in there]
+    return [(url_for(f"pages.{view}", **chosen), name, _current(url_for(f"pages.{view}"))) for view, name in there]
+
+
+def _current(path: str) -> str:
+    return "page" if request.path == path else "true" if request.path.startswith(f"{path}/") else ""
 
 
 def _may(role: str) -> bool:

@@ -1,4 +1,4 @@
-"""What an address of the overview asks for: a brand's period and source, in points that rest on enough posts."""
+"""What an address of the overview asks for: a brand's period and posts, in points that rest on enough of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.pages import zones
 from overheard.estimates import MIN_POSTS
 from overheard.store import series, shares
+from overheard.store.movements import Filters
 from overheard.store.series import Point, Step
 from overheard.store.shares import Estimated
 from overheard.store.tables.counts import Hour
@@ -45,12 +46,13 @@ MONTH, WEEK = "30", "7"
 
 @dataclass(frozen=True)
 class View:
-    """chosen: a key of PERIODS. source: empty for all. units: the times at which hours, days or weeks begin, and where
-    the last one ends. length: a point rests on so many of them, the last of which is its own."""
+    """chosen: a key of PERIODS. source, language: empty for all. units: the times at which hours, days or weeks begin,
+    and where the last one ends. length: a point rests on so many of them, the last of which is its own."""
 
     chosen: str
     default: str
     source: str
+    language: str
     units: tuple[datetime, ...]
     zone: ZoneInfo
     length: int = 1
@@ -59,17 +61,22 @@ class View:
     def of_request(cls, session: Session, brand_id: int, now: datetime) -> Self:
         """What the address does not say, or says wrongly, is as by default: a month, or a week of a brand that was
         first heard of lately, so that there is a week before to compare with."""
-        source, zone = request.args.get("source", "")[:32], zones.of_reader()
+        source, language = request.args.get("source", "")[:32], request.args.get("language", "")[:8]
+        zone = zones.of_reader()
         first = session.scalar(select(func.min(Hour.hour)).where(Hour.brand_id == brand_id))
         default = MONTH if first and first < now - timedelta(days=int(MONTH)) else WEEK
         chosen = request.args.get("period", default)
         chosen = chosen if chosen in PERIODS else default
-        view = cls(chosen, default, source, _units(PERIODS[chosen], now, zone), zone)
+        view = cls(chosen, default, source, language, _units(PERIODS[chosen], now, zone), zone)
         return replace(view, length=view._length(session, brand_id, first))
 
     @property
     def period(self) -> Period:
         return PERIODS[self.chosen]
+
+    @property
+    def filters(self) -> Filters:
+        return self.source or None, self.language or None
 
     @property
     def since(self) -> datetime:
@@ -88,6 +95,8 @@ class View:
         within = [Hour.brand_id == brand_id, Hour.hour >= self.since, Hour.hour < self.until]
         if self.source:
             within.append(Hour.source == self.source)
+        if self.language:
+            within.append(Hour.language == self.language)
         posts = session.scalar(select(func.sum(Hour.posts)).where(*within)) or 0
         heard = (self.until - max(self.since, first or self.since)) / SIZES[self.period.unit]
         lengths = self.period.lengths
@@ -98,18 +107,18 @@ class View:
 
         A brand that is spoken of enough is read once. Of others there is little to read, so it may be read often.
         """
-        source = self.source or None
+        of = self.filters
         if self.length == 1:
-            points, total = shares.read(session, brand_id, self.units, source)
+            points, total = shares.read(session, brand_id, self.units, *of)
             return points, [one.point for one in points], total
-        _, total = shares.read(session, brand_id, [self.since, self.until], source)
+        _, total = shares.read(session, brand_id, [self.since, self.until], *of)
         earlier = self.since - (self.length - 1) * SIZES[self.period.unit]
         times = series.edges(earlier, self.until, self.period.unit, self.zone)[-len(self.units) - self.length + 1 :]
         found: list[Estimated] = []
         for first in range(self.length):
-            found += shares.read(session, brand_id, times[first :: self.length], source)[0]
+            found += shares.read(session, brand_id, times[first :: self.length], *of)[0]
         found.sort(key=lambda one: one.point.until)
-        return found, series.read(session, brand_id, self.units, source), total
+        return found, series.read(session, brand_id, self.units, *of), total
 
 
 def _units(period: Period, now: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:

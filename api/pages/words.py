@@ -62,6 +62,15 @@ def points(change: float) -> str:
     return f"{sign}{_whole(change)} {'point' if abs(rounded) == 1 else 'points'}"
 
 
+def duration(seconds: float) -> str:
+    """12 -> 12 s, 240 -> 4 min, 7500 -> 2 h 5 min."""
+    whole = max(1, round(seconds))
+    if whole < 100:
+        return f"{whole}{NARROW}s"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours}{NARROW}h {minutes}{NARROW}min" if hours else f"{minutes}{NARROW}min"
+
+
 def signed(value: float) -> str:
     """0.31 -> +31, 0 -> 0: a net sentiment between -100 and +100."""
     return f"{'+' if round(value * 100) > 0 else ''}{_whole(value)}"
@@ -85,6 +94,7 @@ def platform(source: str) -> str:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "capitalize_first": capitalize_first,
     "count": count,
+    "duration": duration,
     "is_unsure": is_unsure,
     "lacking": lacking,
     "margin": margin,

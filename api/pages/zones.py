@@ -20,8 +20,9 @@ def of_reader() -> ZoneInfo:
 
 
 def local(at: datetime, form: str) -> str:
-    """form: as `strftime` takes it; a leading zero of the day is left out."""
-    return at.astimezone(of_reader()).strftime(form).lstrip("0")
+    """form: as `strftime` takes it; a leading zero of a day that comes first is left out."""
+    written = at.astimezone(of_reader()).strftime(form)
+    return written.lstrip("0") if form.startswith("%d") else written
 
 
 def moment(at: datetime | None) -> Markup:
@@ -32,6 +33,11 @@ def moment(at: datetime | None) -> Markup:
 def day(at: datetime | None) -> Markup:
     """A `time` element: 24 Nov 2026."""
     return _element(at, "%d %b %Y", "day")
+
+
+def clock(at: datetime) -> Markup:
+    """A `time` element: 18:50:07, for what follows within minutes."""
+    return _element(at, "%H:%M:%S", "second")
 
 
 def _element(at: datetime | None, form: str, shows: str) -> Markup:
@@ -49,4 +55,4 @@ def second(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"moment": moment, "day": day, "second": second}
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {"clock": clock, "day": day, "moment": moment, "second": second}

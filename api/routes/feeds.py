@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from flask import Response, g, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import Forbidden
 
@@ -15,7 +15,7 @@ from api.auth import requires
 from api.schemas import SECURED, CountedPageQuery, OptionalBody, Problem, RowId, encode_cursor
 from api.services import services
 from overheard import sources
-from overheard.brands import SourceText, topic
+from overheard.brands import SourceText, Wanted, topic
 from overheard.budget import BUDGETED, Forecast, budget_of, forecast
 from overheard.collectors.base import Topic
 from overheard.errors import Conflict, DataError, SettingsError
@@ -25,6 +25,9 @@ from overheard.store.feeds import LEAST_S, MOST_S, NEVER, Listed, State
 from overheard.store.keys import Role
 from overheard.store.tables.heard import Feed, Gap
 from overheard.webhooks import secret_of
+
+TRIAL_SLACK_S = 10
+"""Besides the time that a platform may take to answer: to find a worker, and for a second request."""
 
 blueprint = APIBlueprint(
     "feeds",
@@ -40,6 +43,16 @@ class NewFeed(BaseModel):
     brand_id: RowId | None = Field(None, description="null: its posts say themselves whom they are about")
     source: SourceText = Field(examples=["rss:https://news.example/feed.xml"])
     every_s: int | None = Field(None, ge=LEAST_S, le=MOST_S, description="Unset: OVERHEARD_INSPECT_EVERY_S")
+
+
+class TrialBody(BaseModel):
+    """A feed that somebody would add, of a brand that is there, or of one that they would add, too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: SourceText = Field(examples=["rss:https://news.example/feed.xml"])
+    brand_id: RowId | None = None
+    brand: Wanted | None = Field(None, description="Described as for POST /brands; its own sources are not looked at")
 
 
 class FeedChange(OptionalBody):
@@ -61,6 +74,16 @@ class FeedPath(BaseModel):
 class Trouble(BaseModel):
     reason: str
     advice: str = Field("", description="What to do; empty: it is tried again by itself")
+
+
+class TrialView(BaseModel):
+    works: bool
+    problem: Trouble | None = Field(description="Why nothing could be read")
+    posts: int = Field(
+        description="On the first page; there may be more. 0: it answers, and has nothing about the brand"
+    )
+    newest_at: datetime | None = Field(description="Of the newest of them")
+    examples: list[str] = Field(description="What some of them say")
 
 
 class FeedView(BaseModel):
@@ -168,6 +191,37 @@ def add(body: NewFeed) -> tuple[Response, int]:
         listed = feeds.shown(session, feed.id)
     made = MadeFeed.of(listed, **secret_view(feed).model_dump())
     return jsonify(made.model_dump(mode="json")), 201 if is_new else 200
+
+
+@blueprint.post(
+    "/tests",
+    summary="Could it be read?",
+    description="A worker asks for one page and keeps nothing; of paid reads it spends ten at most. What the platform "
+    "says is in `problem`; 503 when no worker answered.",
+    responses={200: TrialView},
+)
+@requires(Role.operator)
+def test(body: TrialBody) -> Response:
+    house, said = services(), sources.parse(body.source)
+    if said.is_pushed:
+        raise DataError(f"{said} can't be tried: its posts come by themselves")
+    about = _topic(body)
+    require_file_role([said])
+    _check(said, about)
+    found = house.desk.try_feed(str(said), asdict(about), house.settings.fetch_timeout_s + TRIAL_SLACK_S)
+    reason, advice = found.pop("reason"), found.pop("advice")
+    trouble = Trouble(reason=reason, advice=advice) if reason else None
+    return jsonify(TrialView(works=not reason, problem=trouble, **found).model_dump(mode="json"))
+
+
+def _topic(body: TrialBody) -> Topic:
+    if body.brand is not None:
+        return topic(body.brand.name, body.brand.spec)
+    if body.brand_id is None:
+        return Topic(())
+    with services().database.read() as session:
+        brand = brands.get(session, body.brand_id)
+        return topic(brand.name, brands.spec_of(brand))
 
 
 @blueprint.get("/<int:feed_id>", summary="How it does", responses={200: FeedView})

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.auth import requires
 from api.routes.inference import ScoreList, scored
-from api.schemas import SECURED, JobDetail, JobView, PageQuery, Problem, State, encode_cursor
+from api.schemas import SECURED, JobDetail, JobView, Kind, PageQuery, Problem, State, encode_cursor
 from api.services import Services, services
 from overheard.errors import ScoringUnavailable
 from overheard.store import jobs, parts
@@ -34,6 +34,7 @@ class JobPath(BaseModel):
 
 class JobsQuery(PageQuery):
     state: State | None = None
+    kind: Kind | None = None
 
 
 class JobPage(BaseModel):
@@ -45,7 +46,7 @@ class JobPage(BaseModel):
 @requires(Role.viewer)
 def list_jobs(query: JobsQuery) -> Response:
     with services().database.read() as session:
-        found = jobs.page(session, query.state, query.after, query.limit + 1)
+        found = jobs.page(session, query.state, query.kind, query.after, query.limit + 1)
     shown = found[: query.limit]
     more = encode_cursor(shown[-1].created_at, shown[-1].id) if len(found) > query.limit else None
     return jsonify(JobPage(jobs=[JobView.of(job) for job in shown], next_cursor=more).model_dump(mode="json"))

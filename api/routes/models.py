@@ -42,18 +42,19 @@ class ModelDetail(ModelView):
     facts: dict[str, Any] = Field(description="Recipe, data, metrics, environment")
 
 
-class ModelPage(BaseModel):
-    models: list[ModelView]
-    serving: dict[str, list[str]] = Field(description="Version -> the scoring workers that serve it now")
-    next_cursor: str | None = Field(description="null on the last page")
-
-
 class ChampionView(BaseModel):
     version: str
     previous: str | None
     changed_by: str
     reason: str
     changed_at: datetime
+
+
+class ModelPage(BaseModel):
+    models: list[ModelView]
+    champion: ChampionView | None = Field(description="Who chose it, when, and why; null while the first model serves")
+    serving: dict[str, list[str]] = Field(description="Version -> the scoring workers that serve it now")
+    next_cursor: str | None = Field(description="null on the last page")
 
 
 class ModelPath(BaseModel):
@@ -71,13 +72,16 @@ def list_models(query: PageQuery) -> Response:
     with house.database.read() as session:
         found = models.page(session, query.after, query.limit + 1)
         aliases = models.aliases(session, house.settings.first_model)
+        chosen = models.champion(session)
     shown = found[: query.limit]
     more = encode_cursor(shown[-1].created_at, shown[-1].version) if len(found) > query.limit else None
     serving: dict[str, list[str]] = {}
     for beat in house.desk.crew.living():
         serving.setdefault(beat.model, []).append(beat.worker)
     views = [ModelView.model_validate(_view(model, aliases)) for model in shown]
-    return jsonify(ModelPage(models=views, serving=serving, next_cursor=more).model_dump(mode="json"))
+    champion = _champion(chosen) if chosen else None
+    page = ModelPage(models=views, champion=champion, serving=serving, next_cursor=more)
+    return jsonify(page.model_dump(mode="json"))
 
 
 @blueprint.get("/<version>", summary="All that is known of one", responses={200: ModelDetail})
@@ -100,7 +104,7 @@ def promote(path: ModelPath, body: Why) -> Response:
             session, path.version, house.settings.first_model, g.owner, body.reason, datetime.now(UTC)
         )
     house.desk.model_changed()
-    return _champion(chosen)
+    return jsonify(_champion(chosen).model_dump(mode="json"))
 
 
 @blueprint.post("/rollback", summary="Let the previous version serve again", responses={200: ChampionView})
@@ -109,7 +113,7 @@ def roll_back(body: Why) -> Response:
     with services().database.write() as session:
         chosen = models.roll_back(session, g.owner, body.reason, datetime.now(UTC))
     services().desk.model_changed()
-    return _champion(chosen)
+    return jsonify(_champion(chosen).model_dump(mode="json"))
 
 
 def _view(model: Model, aliases: dict[str, str]) -> dict[str, Any]:
@@ -117,6 +121,5 @@ def _view(model: Model, aliases: dict[str, str]) -> dict[str, Any]:
     return {**shown, "alias": aliases.get(model.version)}
 
 
-def _champion(chosen: Champion) -> Response:
-    shown = {name: getattr(chosen, name) for name in ChampionView.model_fields}
-    return jsonify(ChampionView.model_validate(shown).model_dump(mode="json"))
+def _champion(chosen: Champion) -> ChampionView:
+    return ChampionView.model_validate({name: getattr(chosen, name) for name in ChampionView.model_fields})

@@ -6,15 +6,17 @@ from typing import Annotated, Any, Self
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import UnprocessableEntity
 
 from api.auth import requires
 from api.schemas import SECURED, OptionalBody, Problem, RowId
 from api.services import services
-from overheard import rehearsing
+from overheard import rehearsing, standing
 from overheard.alerts import rehearsal
 from overheard.alerts.rehearsal import Rehearsal
 from overheard.alerts.rules import KINDS, BrandKind
+from overheard.standing import How, Standing
 from overheard.store import rules
 from overheard.store.keys import Role
 from overheard.store.rules import Told
@@ -85,10 +87,19 @@ class RuleView(BaseModel):
     snoozed_until: datetime | None
     created_at: datetime
     changed_at: datetime
+    how: How = Field(
+        description="At its last look. found: an alert is open; unknown: nothing could be said, which is not calm; "
+        "idle: there is no brand to look at"
+    )
+    open_alerts: int
+    looked_at: datetime | None = Field(description="When it was last looked at; null: not yet")
+    unknown_brands: list[int] = Field(description="Of which it could say nothing then")
 
     @classmethod
-    def of(cls, rule: Rule) -> Self:
-        return cls.model_validate({name: getattr(rule, name) for name in cls.model_fields})
+    def of(cls, rule: Rule, standing: Standing) -> Self:
+        told = {name: getattr(rule, name) for name in RuleView.model_fields if hasattr(rule, name)}
+        stands = {name: getattr(standing, name) for name in ("how", "open_alerts", "looked_at")}
+        return cls.model_validate({**told, **stands, "unknown_brands": standing.unknown})
 
 
 class RuleList(RootModel[list[RuleView]]):
@@ -118,6 +129,7 @@ class RehearsalBody(BaseModel):
     kind: Kind
     brand_id: RowId
     options: dict[str, Any] = Field({}, description=OPTIONS)
+    cooldown_s: int | None = Field(None, ge=0, le=MOST_S, description="null: its kind's own")
     since: AwareDatetime | None = Field(None, description="90 days before `until` by default, at most a year")
     until: AwareDatetime | None = Field(None, description="Now by default")
 
@@ -149,30 +161,39 @@ class RehearsalView(BaseModel):
 @requires(Role.viewer)
 def list_rules() -> Response:
     with services().database.read() as session:
-        found = rules.everyone(session)
-    return jsonify([RuleView.of(rule).model_dump(mode="json") for rule in found])
+        found = views(session)
+    return jsonify([rule.model_dump(mode="json") for rule in found])
+
+
+def views(session: Session) -> list[RuleView]:
+    """In the order in which they were made."""
+    stand = standing.of_rules(session, services().settings, datetime.now(UTC))
+    return [RuleView.of(rule, stand[rule.id]) for rule in rules.everyone(session)]
+
+
+def _shown(session: Session, rule: Rule) -> Response:
+    stand = standing.of_rules(session, services().settings, datetime.now(UTC))
+    return jsonify(RuleView.of(rule, stand[rule.id]).model_dump(mode="json"))
 
 
 @blueprint.get("/kinds", summary="What rules there can be", responses={200: KindList})
 @requires(Role.viewer)
 def list_kinds() -> Response:
-    return jsonify([_kind(name).model_dump(mode="json") for name in KINDS])
+    return jsonify([kind_view(name).model_dump(mode="json") for name in KINDS])
 
 
 @blueprint.post("", summary="Watch something", responses={201: RuleView})
 @requires(Role.operator)
 def add(body: RuleBody) -> tuple[Response, int]:
     with services().database.write() as session:
-        rule = rules.add(session, Told(**body.model_dump()), datetime.now(UTC))
-    return jsonify(RuleView.of(rule).model_dump(mode="json")), 201
+        return _shown(session, rules.add(session, Told(**body.model_dump()), datetime.now(UTC))), 201
 
 
 @blueprint.get("/<int:rule_id>", summary="One rule", responses={200: RuleView})
 @requires(Role.viewer)
 def show(path: RulePath) -> Response:
     with services().database.read() as session:
-        rule = rules.get(session, path.rule_id)
-    return jsonify(RuleView.of(rule).model_dump(mode="json"))
+        return _shown(session, rules.get(session, path.rule_id))
 
 
 @blueprint.patch("/<int:rule_id>", summary="Change, enable, disable or snooze it", responses={200: RuleView})
@@ -180,8 +201,7 @@ def show(path: RulePath) -> Response:
 def change(path: RulePath, body: RuleChange) -> Response:
     values = body.model_dump(exclude_unset=True)
     with services().database.write() as session:
-        rule = rules.change(session, path.rule_id, values, datetime.now(UTC))
-    return jsonify(RuleView.of(rule).model_dump(mode="json"))
+        return _shown(session, rules.change(session, path.rule_id, values, datetime.now(UTC)))
 
 
 @blueprint.delete("/<int:rule_id>", summary="Watch it no longer; its alerts go with it")
@@ -205,11 +225,11 @@ def rehearse(body: RehearsalBody) -> Response:
     if not timedelta() < until - since <= LONGEST:
         raise UnprocessableEntity(f"since: must be before until, by at most {LONGEST.days} days")
     with services().database.read() as session:
-        played = rehearsing.rehearse(session, body.kind, body.brand_id, body.options, since, until)
+        played = rehearsing.rehearse(session, body.kind, body.brand_id, body.options, since, until, body.cooldown_s)
     return jsonify(RehearsalView.of(played, since, until).model_dump(mode="json"))
 
 
-def _kind(name: str) -> KindView:
+def kind_view(name: str) -> KindView:
     kind = KINDS[name]
     return KindView(
         kind=name,

@@ -42,6 +42,7 @@ class SentimentQuery(BaseModel):
     step: Step = Step.day
     tz: str = Field("UTC", description="IANA time zone in which days begin, like Europe/Berlin")
     source: str | None = Field(None, max_length=32, description="Of one source only")
+    language: str | None = Field(None, max_length=8, description="In one language only, by its code, like en")
     compare: Literal["previous"] | None = Field(None, description="Tell the change against the period before")
 
     @field_validator("tz")
@@ -134,8 +135,8 @@ def sentiment(path: BrandPath, query: SentimentQuery) -> Response:
         raise UnprocessableEntity(f"since: {error}") from None
     with services().database.read() as session:
         brands.get(session, path.brand_id)
-        points, total = shares.read(session, path.brand_id, times, query.source)
-        change = _change(session, path.brand_id, before, query.source, total) if before else None
+        points, total = shares.read(session, path.brand_id, times, query.source, query.language)
+        change = _change(session, path.brand_id, before, query, total) if before else None
         gaps = series.gaps(session, path.brand_id, times[0], times[-1], query.source)
     told = {"brand_id": path.brand_id, "step": query.step, "tz": query.tz, "change": change}
     told |= {"points": [_point(one) for one in points], "total": _point(total), "gaps": [asdict(gap) for gap in gaps]}
@@ -143,9 +144,9 @@ def sentiment(path: BrandPath, query: SentimentQuery) -> Response:
 
 
 def _change(
-    session: Session, brand_id: int, times: Sequence[datetime], source: str | None, now: Estimated
+    session: Session, brand_id: int, times: Sequence[datetime], query: SentimentQuery, now: Estimated
 ) -> dict[str, Any]:
-    _, before = shares.read(session, brand_id, times, source)
+    _, before = shares.read(session, brand_id, times, query.source, query.language)
     return {"before": _point(before), "shares": _shares(estimates.change(before.estimate, now.estimate))}
 
 

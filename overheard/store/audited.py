@@ -38,9 +38,15 @@ class Audited:
     sizes: Ints
     answered: Ints
 
-    def between(self, since: datetime, until: datetime, source: str | None = None) -> Audits:
+    def between(
+        self, since: datetime, until: datetime, source: str | None = None, language: str | None = None
+    ) -> Audits:
         within = (self.at >= since.timestamp()) & (self.at < until.timestamp())
-        return self.cut(within & (self.source == source) if source else within)
+        if source:
+            within &= self.source == source
+        if language:
+            within &= self.language == language
+        return self.cut(within)
 
     def cut(self, chosen: Mask) -> Audits:
         """(n,) of those. Only their strata are left: what is not of a part says nothing of it."""

@@ -25,6 +25,8 @@ NEAR: Final = timedelta(hours=4)
 MARKS_AT_ONCE: Final = 200
 Key: TypeAlias = tuple[int, datetime, str]
 """A brand, an hour (its start), a source."""
+_Read: TypeAlias = tuple[int, float, float, float]
+"""A post's reach and probabilities."""
 
 
 def start(at: datetime) -> datetime:
@@ -113,9 +115,9 @@ def _runs(keys: Sequence[Key]) -> Iterator[list[Key]]:
 def _count(session: Session, run: Sequence[Key]) -> list[dict[str, Any]]:
     """Rows of `hours` for these hours of one brand and source: a post counts under the model that read it last."""
     brand_id, first, source = run[0]
-    columns = (Mention.posted_at, Post.id, Post.reach, Score.model, Score.negative, Score.neutral, Score.positive)
+    columns = (Mention.posted_at, Post.id, Post.reach, Post.language, Score.model)
     query = (
-        select(*columns)
+        select(*columns, Score.negative, Score.neutral, Score.positive)
         .join(Post, Post.id == Mention.post_id)
         .outerjoin(Score, Score.post_id == Post.id)
         .where(Mention.brand_id == brand_id, Mention.source == source)
@@ -123,19 +125,19 @@ def _count(session: Session, run: Sequence[Key]) -> list[dict[str, Any]]:
         .order_by(Score.scored_at, Score.model)
     )
     newest = {row.id: row for row in session.execute(query)}
-    wanted, found = set(run), defaultdict[tuple[Key, str], list[tuple[int, float, float, float]]](list)
+    wanted, found = set(run), defaultdict[tuple[Key, str, str], list[_Read]](list)
     for row in newest.values():
         key, scores = (brand_id, start(row.posted_at), source), (row.negative, row.neutral, row.positive)
         if key in wanted:
-            found[key, row.model or ""].append((row.reach, *(scores if row.model else (0.0, 0.0, 0.0))))
-    return [_row(key, model, posts) for (key, model), posts in found.items()]
+            found[key, row.model or "", row.language].append((row.reach, *(scores if row.model else (0.0, 0.0, 0.0))))
+    return [_row(*found_key, posts) for found_key, posts in found.items()]
 
 
-def _row(key: Key, model: str, found: list[tuple[int, float, float, float]]) -> dict[str, Any]:
+def _row(key: Key, model: str, language: str, found: list[_Read]) -> dict[str, Any]:
     brand_id, hour, source = key
     numbers = np.array(found, np.float64)
-    row = {"brand_id": brand_id, "hour": hour, "source": source, "model": model, "posts": len(found)}
-    row["reach"] = int(numbers[:, 0].sum())
+    row = {"brand_id": brand_id, "hour": hour, "source": source, "model": model, "language": language}
+    row |= {"posts": len(found), "reach": int(numbers[:, 0].sum())}
     counts = summary(numbers[:, 1:] if model else np.zeros((0, 3)))
     for place, name in enumerate(("negative", "neutral", "positive")):
         row[f"called_{name}"], row[f"sum_{name}"] = counts.called[place], counts.sums[place]

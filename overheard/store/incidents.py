@@ -183,3 +183,9 @@ def count_open(session: Session) -> dict[str, int]:
     counted = select(Rule.kind, func.count()).join(Incident, Incident.rule_id == Rule.id)
     rows = session.execute(counted.where(Incident.resolved_at.is_(None)).group_by(Rule.kind))
     return dict(rows.all())
+
+
+def count_open_of_rules(session: Session) -> dict[int, int]:
+    """Rule's id -> open incidents."""
+    counted = select(Incident.rule_id, func.count()).where(Incident.resolved_at.is_(None)).group_by(Incident.rule_id)
+    return dict(session.execute(counted).all())

@@ -53,11 +53,15 @@ def lock(session: Session, job_id: str) -> Job:
     return job
 
 
-def page(session: Session, state: str | None, after: tuple[datetime, str] | None, limit: int) -> list[Job]:
+def page(
+    session: Session, state: str | None, kind: str | None, after: tuple[datetime, str] | None, limit: int
+) -> list[Job]:
     """Newest first; `after` is (created_at, id) of the last job that the caller has."""
     query = select(Job).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
     if state:
         query = query.where(Job.state == state)
+    if kind:
+        query = query.where(Job.kind == kind)
     if after:
         at, last_id = after
         query = query.where(or_(Job.created_at < at, and_(Job.created_at == at, Job.id < last_id)))

@@ -73,6 +73,11 @@ def get(session: Session, post_id: int) -> Listed:
     return found[0]
 
 
+def of_ids(session: Session, ids: Sequence[int]) -> list[Listed]:
+    """In the order of the ids; without those that are gone."""
+    return _listed(session, ids)
+
+
 def page(
     session: Session, wanted: Wanted, after: Place | None, limit: int, order: Order = Order.newest, most: int = 0
 ) -> Page:

@@ -25,6 +25,8 @@ COMPARED: Final = 4_000
 """Posts that are looked at for scores of two versions."""
 EXAMPLES: Final = 5
 Terms: TypeAlias = Callable[[str], frozenset[str]]
+Filters: TypeAlias = tuple[str | None, str | None]
+"""A source and a language; None for all."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,25 @@ class Movement:
         return asdict(self)
 
 
-def why(session: Session, brand_id: int, before: Period, after: Period, label: str = "negative") -> Movement:
-    """Counts are of all posts, by their hours; of texts at most TEXTS a period are read. label: one of LABELS."""
-    cells_before, cells_after = (_cells(session, brand_id, period, label) for period in (before, after))
+def why(
+    session: Session,
+    brand_id: int,
+    before: Period,
+    after: Period,
+    label: str = "negative",
+    of: Filters = (None, None),
+) -> Movement:
+    """Counts are of all posts, by their hours; of texts at most TEXTS a period are read. label: one of LABELS.
+
+    of: the source and the language of the posts that are meant, None for all.
+    """
+    cells_before, cells_after = (_cells(session, brand_id, period, label, of) for period in (before, after))
     share_before, share_after = movement.share(cells_before), movement.share(cells_after)
     versions = _versions(cells_before, cells_after)
     span = Period(min(before.since, after.since), max(before.until, after.until))
     compared = [one for old in versions[1:] for one in _comparisons(session, brand_id, span, old, versions[0], label)]
     can_split = share_before.posts and share_after.posts
-    told = [words.without_repeats(_of(label, _texts(session, brand_id, period))) for period in (before, after)]
+    told = [words.without_repeats(_of(label, _texts(session, brand_id, period, of))) for period in (before, after)]
     grown, topics = (_grown(told, terms) for terms in (words.words, words.topics))
     return Movement(
         label=label,
@@ -84,8 +96,9 @@ def why(session: Session, brand_id: int, before: Period, after: Period, label: s
     )
 
 
-def _cells(session: Session, brand_id: int, period: Period, label: str) -> list[Cell]:
-    scored = (Hour.brand_id == brand_id, Hour.hour >= period.since, Hour.hour < period.until, Hour.model != "")
+def _cells(session: Session, brand_id: int, period: Period, label: str, of: Filters) -> list[Cell]:
+    scored = [Hour.brand_id == brand_id, Hour.hour >= period.since, Hour.hour < period.until, Hour.model != ""]
+    scored += [column == wanted for column, wanted in zip((Hour.source, Hour.language), of, strict=True) if wanted]
     sums = (func.sum(Hour.posts), func.sum(getattr(Hour, f"sum_{label}")))
     query = select(Hour.source, Hour.model, *sums).where(*scored).group_by(Hour.source, Hour.model)
     return [Cell(source, model, int(posts), float(total)) for source, model, posts, total in session.execute(query)]
@@ -135,8 +148,10 @@ def _read_by_both(
     return {post_id: (source, float(said)) for post_id, source, said in session.execute(query)}
 
 
-def _texts(session: Session, brand_id: int, period: Period) -> list[Sampled]:
-    return sampled.posts(session, brand_id, hours.start(period.since), hours.start(period.until), TEXTS)
+def _texts(session: Session, brand_id: int, period: Period, of: Filters) -> list[Sampled]:
+    source, language = of
+    found = sampled.posts(session, brand_id, hours.start(period.since), hours.start(period.until), TEXTS)
+    return [one for one in found if source in (None, one.source) and language in (None, one.language)]
 
 
 def _of(label: str, posts: Iterable[Sampled]) -> list[Said]:

@@ -113,7 +113,7 @@ def runs(session: Session, name: str, limit: int) -> Sequence[Slot]:
 
 def last_runs(session: Session) -> dict[str, datetime]:
     """When each entry that has slots was last begun."""
-    return dict(session.execute(select(Slot.name, func.max(Slot.claimed_at)).group_by(Slot.name)).tuples().all())
+    return dict(session.execute(select(Slot.name, func.max(Slot.claimed_at)).group_by(Slot.name)).all())
 
 
 def purge(session: Session, now: datetime, keep_days: int) -> int:

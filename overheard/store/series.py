@@ -94,8 +94,14 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return at.replace(minute=0)
 
 
-def read(session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None) -> list[Point]:
-    """A point between each two times. source: of one platform only."""
+def read(
+    session: Session,
+    brand_id: int,
+    times: Sequence[datetime],
+    source: str | None = None,
+    language: str | None = None,
+) -> list[Point]:
+    """A point between each two times. source: of one platform only; language: in one language only."""
     found: dict[int, list[_Sums]] = defaultdict(list)
     known = case((func.length(Hour.moments) == len(_NOTHING), Hour.moments), else_=literal(b"", LargeBinary))
     columns = [
@@ -106,6 +112,8 @@ def read(session: Session, brand_id: int, times: Sequence[datetime], source: str
         within = [Hour.brand_id == brand_id, Hour.hour >= times[first], Hour.hour < times[last]]
         if source:
             within.append(Hour.source == source)
+        if language:
+            within.append(Hour.language == language)
         begin = (times[first] - EPOCH) // HOUR
         place = ((type_coerce(Hour.hour, Integer) - begin) // hours + first).label("place")
         rows = session.execute(select(place, Hour.model, *columns).where(*within).group_by(place, Hour.model))

@@ -1,6 +1,6 @@
 """A brand's shares over time, each with how sure it is: hourly counts, and what people said of a sample."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -29,14 +29,18 @@ class Estimated(NamedTuple):
 
 
 def read(
-    session: Session, brand_id: int, times: Sequence[datetime], source: str | None = None
+    session: Session,
+    brand_id: int,
+    times: Sequence[datetime],
+    source: str | None = None,
+    language: str | None = None,
 ) -> tuple[list[Estimated], Estimated]:
-    """A point between each two times, and all of them as one. source: of one platform only."""
-    points = series.read(session, brand_id, times, source)
+    """A point between each two times, and all of them as one. source: of one platform only; language: in one only."""
+    points = series.read(session, brand_id, times, source, language)
     total = together(points)
     people = audited.read(session, brand_id, total.since - NEAR, total.until + NEAR)
     taught = {version: Taught.of(told) for version, told in models.metrics(session, total.versions).items()}
-    *found, whole = _estimated((*points, total), people, taught, source)
+    *found, whole = _estimated((*points, total), taught, lambda point: _samples(point, people, source, language))
     return found, whole
 
 
@@ -66,11 +70,11 @@ def together(points: Sequence[Point]) -> Point:
 
 
 def _estimated(
-    points: Sequence[Point], people: Audited, taught: Mapping[str, Taught | None], source: str | None
+    points: Sequence[Point], taught: Mapping[str, Taught | None], sampled: Callable[[Point], Samples]
 ) -> Iterator[Estimated]:
     """Points that one version read most of are estimated together."""
     mostly = [taught.get(next(iter(point.versions), "")) for point in points]
-    samples = [_samples(point, people, source) for point in points]
+    samples = [sampled(point) for point in points]
     found = dict[int, Estimate]()
     for one in {id(one): one for one in mostly}.values():
         places = [place for place, other in enumerate(mostly) if other is one]
@@ -79,12 +83,12 @@ def _estimated(
     return (Estimated(point, found[place]) for place, point in enumerate(points))
 
 
-def _samples(point: Point, people: Audited, source: str | None) -> Samples:
-    own = people.between(point.since, point.until, source)
+def _samples(point: Point, people: Audited, source: str | None, language: str | None) -> Samples:
+    own = people.between(point.since, point.until, source, language)
     if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
         return own, None
-    nearby = people.between(point.since - NEAR, point.until + NEAR, source)
-    if source and len(nearby) < MIN_AUDITS:
+    nearby = people.between(point.since - NEAR, point.until + NEAR, source, language)
+    if (source or language) and len(nearby) < MIN_AUDITS:
         nearby = people.between(point.since - NEAR, point.until + NEAR)
     return None, nearby
 

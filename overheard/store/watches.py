@@ -13,6 +13,8 @@ from overheard.store.tables.alerting import Watch
 MACHINE: Final = "machine"
 BRANDS: Final = "brands"
 SLOW: Final = "slow"
+UNKNOWN: Final = "unknown"
+"""Of what looks at brands remember: rule's id -> ids of the brands of which it could say nothing."""
 
 
 def claim(session: Session, name: str, now: datetime, every: timedelta, by: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from overheard.evaluation import Evaluation, evaluate
+from overheard.evaluation import Bin, Evaluation, evaluate, reliability
 from overheard.scoring.bundle import LABELS
 from overheard.settings import Settings
 from overheard.training.paired import Hits, Interval, holm, p_value, resampled_change
@@ -123,6 +123,8 @@ class Verdict:
     """Of accuracy on fresh rows; each end is a one-sided bound of `fresh_confidence`. None when they are too few."""
     slices: tuple[Slice, ...]
     """All test rows, then the slices by source, brand and freshness, small ones included."""
+    reliability: tuple[tuple[Bin, ...], tuple[Bin, ...]]
+    """How sure champion and challenger are on all test rows, and how often they are right."""
 
     def as_dict(self) -> dict[str, Any]:
         """The same for JSON: lists for tuples, and each evaluation as its own `as_dict` gives it."""
@@ -135,6 +137,7 @@ class Verdict:
             "vetoes": list(self.vetoes),
             "ms_per_message": list(self.ms_per_message),
             "slices": parts,
+            "reliability": [[asdict(one) for one in bins] for bins in self.reliability],
         }
 
 
@@ -178,6 +181,10 @@ def decide(
         change=whole.change,
         fresh_change=fresh_change,
         slices=(whole, *slices),
+        reliability=(
+            reliability(champion.probabilities, exam.labels),
+            reliability(challenger.probabilities, exam.labels),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from overheard.cli import app
+from tests.collectors.rss_case import RssCase
 from tests.stack import OVERHEARD, RunningStack
 
 
@@ -209,3 +210,22 @@ def test_a_file_with_a_fault_changes_nothing(stack: RunningStack, tmp_path: Path
     for place in ("brand[1].aliases[1]", "brand[2].names", "brand[2].name"):
         assert place in refused.stderr
     assert stack.client.get("/brands").json()["brands"] == []
+
+
+def test_a_feed_is_tried_out_before_it_is_added(stack: RunningStack, operator: httpx2.Client, tmp_path: Path) -> None:
+    site = RssCase(tmp_path)
+    site.publish("Acme is fine", "not about us")
+    source = f"rss:{site.server.url}/feed.xml"
+    asked = {"source": source, "brand": {"name": "Acme", "aliases": ["ACME Corp"]}}
+    found = operator.post("/feeds/tests", json=asked).json()
+    assert (found["works"], found["posts"], found["examples"]) == (True, 1, ["Acme is fine"])
+    refused = operator.post("/feeds/tests", json={**asked, "source": f"rss:{site.server.url}/gone.xml"}).json()
+    assert (refused["works"], "404" in refused["problem"]["reason"]) == (False, True)
+    assert "browser" in refused["problem"]["advice"]
+    site.server.close()
+    assert operator.get("/feeds").json()["feeds"] == []
+    brand = add(stack)
+    assert operator.post("/feeds/tests", json={"source": "hn", "brand_id": brand["id"] + 1}).status_code == 404
+    for source, status in (("webhook:shop", 422), ("usenet:x", 422), ("file:/etc/passwd", 403), ("x", 409)):
+        answer = operator.post("/feeds/tests", json={"source": source, "brand_id": brand["id"]})
+        assert answer.status_code == status, answer.text

@@ -33,6 +33,14 @@ def test_a_job_tells_its_state_progress_and_log(stack: RunningStack) -> None:
     assert job["created_at"] <= job["started_at"] <= job["finished_at"]
 
 
+def test_jobs_are_listed_by_kind_with_who_asked_for_them(stack: RunningStack) -> None:
+    job_id = start_job(stack, ["mine"])
+    found = {kind: stack.client.get("/jobs", params={"kind": kind}).json()["jobs"] for kind in ("score", "training")}
+    assert next(job["owner"] for job in found["score"] if job["id"] == job_id) == "admin"
+    assert found["training"] == []
+    assert stack.client.get("/jobs", params={"kind": "other"}).status_code == 422
+
+
 def test_any_celery_client_sees_the_job_succeed(stack: RunningStack) -> None:
     job_id = start_job(stack, ["seen from outside"] * 300)
     script = (

@@ -14,6 +14,7 @@ def test_the_first_model_is_known_as_soon_as_it_serves(stack: RunningStack) -> N
     page = eventually(lambda: (answer := stack.client.get("/models").json())["serving"] and answer)
     (model,) = [model for model in page["models"] if model["alias"] == "champion"]
     assert list(page["serving"]) == [model["version"]]
+    assert page["champion"] is None  # nobody chose it
     shown = stack.client.get(f"/models/{model['version']}").json()
     assert shown["facts"]["metrics"]["test"]["macro_recall"] > 0.7
 

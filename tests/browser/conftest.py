@@ -16,7 +16,7 @@ NewPage = Callable[..., Page]
 @pytest.fixture(scope="session")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The demo's posts are scored and counted. Tests leave it as they found it."""
-    stack = RunningStack(tmp_path_factory.mktemp("shown") / "home")
+    stack = RunningStack(tmp_path_factory.mktemp("shown") / "home", notify_hosts="127.0.0.1", watch_every_s=3)
     stack.arguments.remove("--no-demo")
     with stack:
         eventually(lambda: is_counted(stack), 120)

@@ -47,7 +47,7 @@ def looks_right(page: Page) -> None:
         assert over <= 0, f"{page.url} is {over} px too wide at {width} px: {widest(page)}"
     page.set_viewport_size({"width": 1280, "height": 900})
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         assert violations(page) == [], scheme
     assert silent(page)
 

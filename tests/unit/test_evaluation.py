@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from overheard.evaluation import evaluate
+from overheard.evaluation import Bin, evaluate, reliability
 
 # True classes 0 0 0 0 1 1 2 2; predicted 0 0 1 2 1 1 2 0.
 PREDICTED = [0, 0, 1, 2, 1, 1, 2, 0]
@@ -49,6 +49,12 @@ def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
     # 0.6 closes the ninth of 15 bins; 0.61 opens the tenth: errors of +0.6 and -0.39, apart.
     probabilities = np.concatenate([sure([0], 0.6), sure([0], 0.61)])
     assert evaluate(probabilities, np.array([1, 0])).ece == pytest.approx((0.6 + 0.39) / 2)
+
+
+def test_rows_of_which_a_model_is_as_sure_are_counted_together() -> None:
+    probabilities = np.concatenate([sure([0, 1, 2, 0], 0.9), sure([0, 1], 0.5)])
+    few, many = reliability(probabilities, np.array([0, 1, 2, 1, 2, 2]))
+    assert (few, many) == (Bin(2, pytest.approx(0.5), 0.0), Bin(4, pytest.approx(0.9), 0.75))
 
 
 def test_the_figures_can_be_written_as_json() -> None:

@@ -271,6 +271,7 @@ def test_a_verdict_is_kept_as_json() -> None:
     assert kept["reasons"] == list(verdict.reasons)
     assert kept["change"] == {"value": verdict.change.value, "low": verdict.change.low, "high": verdict.change.high}
     assert kept["slices"][0]["challenger"] == verdict.slices[0].challenger.as_dict()
+    assert [sum(one["n"] for one in bins) for bins in kept["reliability"]] == [verdict.slices[0].champion.n] * 2
 
 
 def test_the_same_rows_give_the_same_verdict() -> None:

@@ -34,10 +34,17 @@ class Stream:
             session.flush()
             self.brand_id = brand.id
 
-    def hear(self, texts: list[str], period: Period, source: str = "x") -> None:
+    def hear(self, texts: list[str], period: Period, source: str = "x", language: str = "en") -> None:
         every = (period.until - period.since) / (len(texts) + 1)
         found = [
-            Heard(f"{next(IDS)}", text, period.since + every * (place + 1), author=f"a{place}", reach=place)
+            Heard(
+                f"{next(IDS)}",
+                text,
+                period.since + every * (place + 1),
+                author=f"a{place}",
+                language=language,
+                reach=place,
+            )
             for place, text in enumerate(texts)
         ]
         brand_ids = [self.brand_id]
@@ -62,14 +69,27 @@ class Stream:
         with self.database.write() as session:
             unscored.add_since(session, since, model)
 
-    def why(self, label: str = "negative") -> Movement:
+    def why(self, label: str = "negative", of: movements.Filters = (None, None)) -> Movement:
         with self.database.read() as session:
-            return movements.why(session, self.brand_id, BEFORE, AFTER, label)
+            return movements.why(session, self.brand_id, BEFORE, AFTER, label, of)
 
 
 @pytest.fixture
 def stream(either: Database) -> Iterator[Stream]:
     return Stream(either)
+
+
+def test_a_change_of_one_source_and_language_is_told_of_that_alone(stream: Stream) -> None:
+    stream.hear(["a good kettle"] * 40, BEFORE)
+    stream.hear([f"bad lid {place}" for place in range(30)], AFTER)
+    stream.hear(["schlecht"] * 20, AFTER, language="de")
+    stream.hear(["fine"] * 20, AFTER, source="rss")
+    stream.read("m1")
+    everything, english, feeds = stream.why(), stream.why(of=("x", "en")), stream.why(of=("rss", None))
+    assert (everything.after.posts, english.after.posts, feeds.after.posts) == (70, 30, 20)
+    assert english.after.value == pytest.approx(0.7)
+    assert english.read == (0, 30)
+    assert feeds.examples == ()
 
 
 def test_a_crisis_is_told_with_its_words_and_examples(stream: Stream) -> None:

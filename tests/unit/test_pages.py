@@ -1,8 +1,6 @@
 """Pages without a browser: who gets in, what a brand's page says, how numbers are written, what templates may hold."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,51 +17,16 @@ from overheard.intervals import NONE, Share
 from overheard.settings import Settings
 from overheard.sources import parse
 from overheard.store import brands, feeds, keys
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 from overheard.store.keys import Role
 from overheard.store.tables.alerting import Incident, Rule
 from overheard.store.tables.counts import Hour
 from overheard.store.tables.heard import Gap
+from tests.pages import KEY, sign_in
 
 TEMPLATES = Path(__file__).parent.parent.parent / "api" / "pages" / "templates"
-KEY = "an admin's key of a test"
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with all tables: copying it is quicker than making them."""
-    path = tmp_path_factory.mktemp("migrated") / "overheard.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def app(tmp_path: Path, migrated: Path) -> Iterator[Flask]:
-    shutil.copy(migrated, tmp_path)
-    app = create_app(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0", api_key=KEY))  # type: ignore[arg-type]
-    yield app
-    app.extensions["overheard"].database.engine.dispose()
-
-
-@pytest.fixture
-def database(app: Flask) -> Database:
-    return app.extensions["overheard"].database  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    """An admin's browser."""
-    client = app.test_client()
-    sign_in(client)
-    return client
-
-
-def sign_in(client: FlaskClient, key: str = KEY, **more: str) -> int:
-    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)
-    assert token
-    return client.post("/sign-in", data={"key": key, "csrf_token": token[1], **more}).status_code
 
 
 def add_brand(database: Database, name: str, posts_an_hour: int, hours: int, model: str = "old", **spec: object) -> int:

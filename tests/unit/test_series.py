@@ -28,7 +28,7 @@ def brand_id(either: Database) -> int:
             at = MONDAY + timedelta(hours=hour)
             good, bad = {"called_positive": 1, "sum_positive": 0.8}, {"called_negative": 1, "sum_negative": 0.6}
             session.add(Hour(**common, hour=at, source="x", model="m1", **good))
-            session.add(Hour(**common, hour=at, source="rss", model="m2", **bad))
+            session.add(Hour(**common, hour=at, source="rss", model="m2", language="de", **bad))
         session.add(Hour(**common, hour=MONDAY, source="x", model=""))
         return brand.id
 
@@ -63,6 +63,10 @@ def test_points_sum_sources_and_models(either: Database, brand_id: int) -> None:
     with either.read() as session:
         (point, *_) = series.read(session, brand_id, times, source="rss")
     assert (point.posts, point.means and point.means["negative"]) == (24, pytest.approx(0.6))
+    with either.read() as session:
+        (german, *_) = series.read(session, brand_id, times, language="de")
+        (none, *_) = series.read(session, brand_id, times, source="x", language="de")
+    assert (german.posts, none.posts) == (24, 0)
 
 
 def test_the_day_the_clocks_change_has_23_hours(either: Database, brand_id: int) -> None:

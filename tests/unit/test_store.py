@@ -10,11 +10,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 import overheard.store.database as store
 from overheard.aggregates import Moments
 from overheard.errors import Conflict, NotFound, StackError
+from overheard.scoring.bundle import LABELS
 from overheard.store import jobs, keys, parts
 from overheard.store.database import Database, migrate
 from overheard.store.keys import Role
@@ -206,10 +207,11 @@ def test_pages_of_jobs_hold_each_job_once_newest_first(database: Database) -> No
     seen: list[str] = []
     after = None
     with database.read() as session:
-        while page := jobs.page(session, None, after, 3):
+        while page := jobs.page(session, None, None, after, 3):
             seen += [job.id for job in page]
             after = (page[-1].created_at, page[-1].id)
-        assert jobs.page(session, "running", None, 3) == []
+        assert jobs.page(session, "running", None, None, 3) == []
+        assert jobs.page(session, None, "training", None, 3) == []
         assert jobs.counts(session) == {"queued": 7}
     assert len(seen) == 7
     assert set(seen) == ids
@@ -293,13 +295,20 @@ def test_hours_of_an_older_format_are_counted_anew_where_all_their_posts_are_kep
             session.add(Post(id=number, posted_at=at, heard_at=at, **post))
             session.flush()
             session.add(Mention(brand_id=1, posted_at=at, post_id=number, source="x"))
+        called, sums = (", ".join(f"{kind}_{name}" for name in LABELS) for kind in ("called", "sum"))
+        old = f"INSERT INTO hours (brand_id, hour, source, model, posts, {called}, {sums}, reach, moments)"
         for at in (whole, purged):
-            session.add(Hour(brand_id=1, hour=at, source="x", model="m1", posts=2, moments=b"of an older format"))
+            values = {"hour": int(at.timestamp()) // 3600, "moments": b"of an older format"}
+            session.execute(text(f"{old} VALUES (1, :hour, 'x', 'm1', 2, 0, 0, 2, 0, 0, 2, 0, :moments)"), values)
     migrate(empty_url)
     with database.read() as session:
         assert list(session.scalars(select(DirtyHour.hour))) == [whole]
-        kept = Moments.unpack(list(session.scalars(select(Hour.moments))))
-    assert kept.sum().posts == 0
+        rows = session.scalars(select(Hour).order_by(Hour.hour)).all()
+    assert [(row.hour, row.language, row.posts, row.called_positive) for row in rows] == [
+        (purged, "", 2, 2),
+        (whole, "", 2, 2),
+    ]
+    assert Moments.unpack([row.moments for row in rows]).sum().posts == 0
     database.engine.dispose()
 
 

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from overheard import rehearsing, watching
+from overheard import rehearsing, standing, watching
 from overheard.aggregates import summary
 from overheard.alerts.facts import Seen
 from overheard.brands import Spec
 from overheard.errors import DataError, NotFound, SourceDown
 from overheard.settings import Settings
 from overheard.sources import parse
+from overheard.standing import How, Standing
 from overheard.store import brands, feeds, incidents, inspections, rules
 from overheard.store.database import Database
 from overheard.store.incidents import Outcome
@@ -127,6 +128,43 @@ def test_a_crisis_ends_when_it_is_over_but_not_while_a_feed_is_not_heard(either:
     for step in range(9, 14):
         look(either, later + step * HOUR)
     assert not [kind for kind, key, is_open in alerts(either) if is_open and key == f"brand:{brand_id}"]
+
+
+def standing_of(database: Database, at: datetime) -> dict[str, Standing]:
+    """By the kind of rule."""
+    with database.read() as session:
+        found = standing.of_rules(session, SETTINGS, at)
+        return {rule.kind: found[rule.id] for rule in rules.everyone(session)}
+
+
+def test_rules_say_how_they_stand_and_unknown_is_not_calm(either: Database, brand_id: int) -> None:
+    look(either, NOW)
+    rules_now = standing_of(either, NOW)
+    assert {one.how for one in rules_now.values()} == {How.calm}
+    assert rules_now["negative_share"].looked_at == NOW
+    assert standing_of(either, NOW + HOUR)["worker"].how is How.unknown  # nobody looked since
+    with either.write() as session:
+        feed, _ = feeds.add(session, brand_id, parse("rss:https://news.example/feed.xml"), 300, NOW)
+        feed.state = "down"
+    look(either, NOW + HOUR)
+    told = standing_of(either, NOW + HOUR)
+    assert (told["negative_share"].how, told["negative_share"].unknown) == (How.unknown, (brand_id,))
+    assert told["queue"].how is How.calm
+
+
+def test_a_rule_that_found_something_is_off_or_has_no_brand_says_so(either: Database) -> None:
+    look(either, NOW)
+    assert standing_of(either, NOW)["negative_share"].how is How.idle
+    look(either, NOW, seen(NOW, scoring=0))
+    for minute in (1, 4):
+        at = NOW + timedelta(minutes=minute)
+        look(either, at, seen(at, scoring=0))
+    worker = standing_of(either, NOW + timedelta(minutes=4))["worker"]
+    assert (worker.how, worker.open_alerts) == (How.found, 1)
+    with either.write() as session:
+        (rule_id,) = [rule.id for rule in rules.everyone(session) if rule.kind == "worker"]
+        rules.change(session, rule_id, {"is_enabled": False}, NOW)
+    assert standing_of(either, NOW)["worker"].how is How.off
 
 
 def test_a_failing_feed_raises_an_alert_that_ends_when_it_is_heard_again(either: Database) -> None:

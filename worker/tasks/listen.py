@@ -3,10 +3,10 @@
 import threading
 from datetime import UTC, datetime
 
-from overheard import deletions, retention
+from overheard import deletions, retention, sources, trials
 from overheard.listening import Listener
 from overheard.store import hours, inspections, unscored
-from worker import context, names
+from worker import context, names, replies
 from worker.app import app
 from worker.slots import Outcome, once_a_slot
 
@@ -25,6 +25,14 @@ def inspect() -> None:
 def collect(feed_id: int) -> None:
     house = context.get()
     Listener(house.database, house.settings, context.privacy(), heard=_score).inspect(feed_id)
+
+
+@app.task(name=names.TRY_FEED)
+def try_feed(source: str, about: dict[str, list[str]], reply_to: str) -> None:
+    house = context.get()
+    said, topic = sources.parse(source), trials.topic_of(about)
+    found = trials.run(house.database, house.settings, said, topic, datetime.now(UTC))
+    replies.tell(house.redis, reply_to, found.as_dict())
 
 
 @app.task(name=names.AGGREGATE)

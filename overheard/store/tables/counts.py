@@ -10,9 +10,10 @@ from overheard.store.tables.heard import Brand
 
 
 class Hour(Table):
-    """What was said of a brand on a source in one hour (UTC), as one model version reads it.
+    """What was said of a brand on a source in one hour (UTC) in one language, as one model version reads it.
 
-    A post is in one row of its hour, that of its newest score. model: empty for posts without a score.
+    A post is in one row of its hour, that of its newest score. model: empty for posts without a score; language: empty
+    where the platform does not tell it.
 
     called_*: posts by the most probable class. sum_*: sums of the probabilities. reach: sum of reposts.
     moments: what estimates need beyond that, see `overheard.aggregates.Moments`.
@@ -25,6 +26,7 @@ class Hour(Table):
     hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True)
     source: Mapped[str] = mapped_column(String(32), primary_key=True)
     model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    language: Mapped[str] = mapped_column(String(8), primary_key=True, default="")
     posts: Mapped[int]
     called_negative: Mapped[int] = mapped_column(default=0)
     called_neutral: Mapped[int] = mapped_column(default=0)

@@ -3,6 +3,7 @@
 // A figure that the `chart` macro wrote holds its numbers:
 //   x: seconds since 1970, or numbers where x_kind is "number"; ends: where each point's stretch of time ends
 //   series: [{name, mood or nothing, point: [share or null], low, high}]; unit: "percent" (default) or "number"
+//   spans (of one of the series): its line goes on over points without a number; zoom: shares need not begin at 0
 //   starts: where what a point rests on begins, if that is before x; posts: how many posts that has
 //   volume: posts per point, as bars; gaps: [[since, until, reason]]; marks: [{at, kind: "model" or "alert", text}]
 //   links: address of what is behind each point
@@ -69,24 +70,25 @@ export class Chart {
       const colour = this.colours.of(one, number)
       const dash = one.mood === 'neutral' ? [6, 4] : one.dash ? [3, 3] : undefined
       columns.push(one.point)
-      described.push({ stroke: colour, width: 2, dash, points: { show: false }, spanGaps: false })
+      described.push({ stroke: colour, width: 2, dash, points: { show: false }, spanGaps: Boolean(one.spans) })
       if (one.low) {
         columns.push(one.high, one.low)
-        const hidden = { stroke: 'transparent', width: 0, points: { show: false }, spanGaps: false }
+        const hidden = { stroke: 'transparent', width: 0, points: { show: false }, spanGaps: Boolean(one.spans) }
         described.push(hidden, { ...hidden })
         bands.push({ series: [columns.length - 2, columns.length - 1], fill: this.colours.faint(colour) })
       }
     })
-    const most = Math.max(0, ...columns.slice(1).flat().filter((value) => value !== null))
+    const told = columns.slice(1).flat().filter((value) => value !== null)
     const isShare = unit !== 'number'
-    const top = isShare ? Math.min(1, Math.ceil((most + 0.02) * 10) / 10) : null
+    const top = isShare ? Math.min(1, Math.ceil((Math.max(0, ...told) + 0.02) * 10) / 10) : null
+    const bottom = this.data.zoom ? Math.max(0, Math.floor((Math.min(1, ...told) - 0.02) * 10) / 10) : 0
     return new uPlot(
       {
         ...this.size(true),
         ...this.shared(),
         bands,
         series: described,
-        scales: { x: this.span(), y: isShare ? { range: [0, top] } : {} },
+        scales: { x: this.span(), y: isShare ? { range: [bottom, top] } : {} },
         axes: [
           this.data.volume ? { show: true, size: 8, values: () => [], ticks: { show: false }, grid: this.grid() } : this.timeAxis(),
           this.axis({ size: 48, space: 36, values: (_, splits) => splits.map((value) => (isShare ? `${Math.round(value * 100)}${NARROW}%` : grouped(value))) }),
@@ -130,7 +132,8 @@ export class Chart {
   span() {
     const { x, ends } = this.data
     const ahead = ends ? ends.at(-1) : x.at(-1)
-    return { time: this.isTime, range: x.length ? [x[0], Math.max(ahead, x[0] + 1)] : undefined }
+    const around = x.length === 1 && !ends ? (this.isTime ? DAY_S : 1) : 0 // of a single point
+    return { time: this.isTime, range: x.length ? [x[0] - around, Math.max(ahead, x[0] + 1) + around] : undefined }
   }
 
   grid() {
@@ -245,7 +248,7 @@ export class Chart {
     const { series, volume, posts, links, gaps, marks, x, ends } = this.data
     if (!x.length) return
     const parts = [node('span', 'when', this.when(place))]
-    for (const one of series) parts.push(this.word(one, place))
+    for (const one of series) if (one.point[place] !== null || one.why?.[place] !== '') parts.push(this.word(one, place))
     if (posts ?? volume) parts.push(this.posts((posts ?? volume)[place], links?.[place]))
     const until = ends?.[place] ?? x[place]
     const gap = (gaps ?? []).find(([from, to]) => from < until && to > x[place])

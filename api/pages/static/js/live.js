@@ -53,18 +53,20 @@ export function follow(url, name, heard, ask, pollMs = POLL_MS) {
 export function reader(changed = () => {}) {
   const before = new Map([...document.querySelectorAll('[data-live]')].map((one) => [one.id, one.innerHTML]))
   let isReading = false
+  let isStale = false
 
   function take(fresh) {
     for (const old of document.querySelectorAll('[data-live]')) {
       const now = fresh.getElementById(old.id)
       if (!now || now.innerHTML === before.get(old.id) || old.contains(document.activeElement)) continue
       before.set(old.id, now.innerHTML)
-      old.replaceChildren(...now.childNodes)
+      put(old, now)
       changed(old)
     }
   }
 
   return async function read() {
+    isStale = isReading // what it reads may be older than what the caller heard of
     if (isReading || document.hidden) return
     isReading = true
     try {
@@ -74,8 +76,16 @@ export function reader(changed = () => {}) {
       // it is asked again
     } finally {
       isReading = false
+      if (isStale) read()
     }
   }
+}
+
+// Puts the contents of one element into another. What the reader has opened stays open.
+export function put(old, now) {
+  const open = [...old.querySelectorAll('details[id][open]')].map((one) => one.id)
+  old.replaceChildren(...now.childNodes)
+  for (const id of open) document.getElementById(id)?.setAttribute('open', '')
 }
 
 // Reads this page again every so often.

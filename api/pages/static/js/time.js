@@ -3,12 +3,14 @@
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
 const FORMS = {
   day: { day: 'numeric', month: 'short', year: 'numeric' },
+  second: { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
   minute: { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
 }
 
 export function written(at, shows = 'minute') {
   const parts = new Intl.DateTimeFormat('en-GB', { ...FORMS[shows], timeZone: zone }).formatToParts(at)
   const part = (type) => parts.find((one) => one.type === type)?.value
+  if (shows === 'second') return `${part('hour')}:${part('minute')}:${part('second')}`
   const day = `${part('day')} ${part('month').slice(0, 3)} ${part('year')}`
   return shows === 'day' ? day : `${day}, ${part('hour')}:${part('minute')}`
 }

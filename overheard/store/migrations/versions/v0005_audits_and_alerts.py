@@ -1,4 +1,4 @@
-"""audits, accuracy without labels, drift, alerts and who is told; hours are counted anew, in cells"""
+"""audits, accuracy without labels, drift, alerts and who is told; hours are counted anew, in cells and by language"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,6 +25,38 @@ WHERE kept.posts >= counted.posts
 ON CONFLICT DO NOTHING
 """
 """Not the hours that posts were purged from: counting these anew would forget them."""
+MARK_ALL_HOURS = """
+INSERT INTO dirty_hours (brand_id, hour, source, marks)
+SELECT brand_id, {hour}, source, 1 FROM mentions GROUP BY brand_id, {hour}, source
+ON CONFLICT DO NOTHING
+"""
+OLD_HOURS = (
+    *("brand_id", "hour", "source", "model", "posts", "called_negative", "called_neutral", "called_positive"),
+    *("sum_negative", "sum_neutral", "sum_positive", "reach", "moments"),
+)
+
+
+def _hours(*more: sa.Column[str]) -> None:
+    op.create_table(
+        "hours",
+        sa.Column("brand_id", sa.Integer(), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(length=32), nullable=False),
+        sa.Column("model", sa.String(length=64), nullable=False),
+        *more,
+        sa.Column("posts", sa.Integer(), nullable=False),
+        sa.Column("called_negative", sa.Integer(), nullable=False),
+        sa.Column("called_neutral", sa.Integer(), nullable=False),
+        sa.Column("called_positive", sa.Integer(), nullable=False),
+        sa.Column("sum_negative", sa.Double(), nullable=False),
+        sa.Column("sum_neutral", sa.Double(), nullable=False),
+        sa.Column("sum_positive", sa.Double(), nullable=False),
+        sa.Column("reach", sa.Integer(), nullable=False),
+        sa.Column("moments", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["brand_id"], ["brands.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("brand_id", "hour", "source", "model", *(column.name for column in more)),
+        sqlite_with_rowid=False,
+    )
 
 
 def upgrade() -> None:
@@ -193,10 +225,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("sent_at IS NULL AND failed_at IS NULL"),
     )
     op.create_index("ix_notices_incident", "notices", ["incident_id"], unique=False)
+    op.rename_table("hours", "old_hours")
+    _hours(sa.Column("language", sa.String(length=8), nullable=False))
+    columns = ", ".join(OLD_HOURS)
+    op.execute(f"INSERT INTO hours ({columns}, language) SELECT {columns}, '' FROM old_hours")  # noqa: S608
+    op.drop_table("old_hours")
     op.execute(MARK_HOURS.format(hour=HOUR_OF[op.get_bind().dialect.name]))
 
 
 def downgrade() -> None:
+    op.drop_table("hours")
+    _hours()
+    op.execute(MARK_ALL_HOURS.format(hour=HOUR_OF[op.get_bind().dialect.name]))
     op.drop_index("ix_notices_incident", table_name="notices")
     op.drop_index(
         "ix_notices_due",
