@@ -12,7 +12,7 @@ from redis import Redis
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, errors
+from api import auth, errors, traced
 from api.documented import Documented
 from api.jobs import Desk
 from api.metrics import watch
@@ -27,7 +27,6 @@ from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
-from overheard.store.rules import ensure_defaults
 from worker.app import app as celery
 
 RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
@@ -54,11 +53,13 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.extensions["overheard"] = _services(settings)
     if count := settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
+    app.before_request(traced.begin)
     watch(app)
     app.before_request(auth.authenticate)
     app.before_request(_require_json)
     app.after_request(auth.secure)
     app.after_request(_drain)
+    app.after_request(traced.end)
     errors.register(app)
     for routes in _routes():
         app.register_api(routes.blueprint)
@@ -104,6 +105,8 @@ def _routes() -> Iterable[ModuleType]:
 
 
 def _services(settings: Settings) -> Services:
+    from overheard.store.rules import ensure_defaults  # with it comes all that rules look at
+
     migrate(settings.sql_url)
     database = Database(settings.sql_url)
     with database.write() as session:

@@ -155,6 +155,7 @@ class Settings(BaseSettings):
         None, pattern=r"^https?://\S+$", description="Where people reach the dashboard: links in notices lead there."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = Field("text", description="What a line of the log is; `json` for collectors.")
 
     @field_validator("home")
     @classmethod

@@ -56,7 +56,7 @@ class MadeKey(KeyView):
     key: str = Field(description="Shown this once")
 
 
-def _view(key: Key, secret: str = "") -> dict[str, Any]:
+def _view(key: Key, secret: str | None = None) -> dict[str, Any]:
     facts = {name: getattr(key, name) for name in ("id", "name", "role", "created_at", "last_used_at")}
     facts["old_until"] = key.old_until if key.old_until and key.old_until > datetime.now(UTC) else None
     view = MadeKey.model_validate({**facts, "key": secret}) if secret else KeyView.model_validate(facts)

@@ -59,6 +59,10 @@ class _Shared:
         yield from self._of_listening()
         yield from self._of_alerts()
         yield self._of_notices()
+        set_aside = int(redis.get(names.PARKED_COUNT) or 0)
+        yield CounterMetricFamily(
+            "overheard_parked_messages", "Messages that no worker could use, and that were set aside", value=set_aside
+        )
         redelivered = int(redis.get(names.REDELIVERIES) or 0)
         yield CounterMetricFamily(
             "overheard_redeliveries", "Messages whose first worker never acknowledged them", value=redelivered
