@@ -156,7 +156,7 @@ def _leaves_out(*programs: str) -> Callable[[House], str]:
 
 
 def _no_clock(house: House) -> str:
-    return "" if house.can_set_clock else "libfaketime is not installed (Debian: faketime)"
+    return "" if house.can_set_clock else "there is no C compiler to make a clock with"
 
 
 FAULTS: Final = (
