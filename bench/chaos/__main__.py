@@ -47,6 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="WORDS", help="faults whose names hold these words")
     parser.add_argument("--database", action="append", choices=("postgresql", "sqlite"), help="unset: both")
     parser.add_argument("--without", action="append", default=[], help="a program that is left out on SQLite, too")
+    parser.add_argument("--pace", type=float, default=1.0, help="times the usual load, for machines with other work")
     parser.add_argument("--json", type=Path, default=Path("var/bench/chaos.json"))
     parser.add_argument("--docs", type=Path, help="page to put the report into")
     parser.add_argument(
@@ -76,7 +77,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         without = ("flower", "mlflow") if is_large else options.without
         with House(folder, postgres=is_large, can_set_clock=not is_large, without=without) as house:
             for number, fault in enumerate(wanted):
-                facts = {"database": database, "name": fault.name, **_try(house, fault, f"chaos{number}")}
+                facts = {"database": database, "name": fault.name, **_try(house, fault, f"chaos{number}", options.pace)}
                 found["faults"].append(facts)
                 print(report.line(facts), file=sys.stderr, flush=True)
                 options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -86,12 +87,12 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _try(house: House, fault: Fault, name: str) -> dict[str, Any]:
+def _try(house: House, fault: Fault, name: str, pace: float) -> dict[str, Any]:
     if reason := fault.lacks(house):
         return {"skipped": reason}
     ledger, began_at = Ledger(), time.monotonic()
     problem, recovered_s = "", None
-    with Load(name, house.door(name), house.known, ledger) as load:
+    with Load(name, house.door(name), house.known, ledger, pace) as load:
         if fault.trains:
             load.train()
         time.sleep(CALM_S)
