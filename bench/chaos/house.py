@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -38,7 +38,7 @@ class House:
     without: programs that are left out, as of `overheard up`.
     """
 
-    def __init__(self, folder: Path, *, postgres: bool, can_set_clock: bool, without: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, postgres: bool, can_set_clock: bool, without: Collection[str] = ()) -> None:
         self.home, self.scratch = folder / "home", folder / "scratch"
         self.postgres = PostgresServer() if postgres else None
         self.can_set_clock = can_set_clock and bool(shutil.which("cc"))
