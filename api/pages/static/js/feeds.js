@@ -18,7 +18,7 @@ document.addEventListener('click', (event) => {
 async function showSecret(id, name) {
   const { push_url: path, secret } = await get(`/feeds/${id}/secret`)
   const facts = document.createElement('dl')
-  facts.className = 'facts'
+  facts.className = 'to-copy'
   for (const [term, value] of [['Send posts to', `POST ${location.origin}${path}`], ['Signed with', secret]]) {
     facts.append(made('dt', term), made('dd', value, 'mono breaks'))
   }
