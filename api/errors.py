@@ -22,6 +22,7 @@ from overheard.errors import (
     ScoringUnavailable,
     TrainingRuns,
 )
+from overheard.store.database import is_full
 
 STATUSES: dict[type[OverheardError], int] = {
     NotSigned: 401,
@@ -72,6 +73,8 @@ def register(app: Flask) -> None:
     @app.errorhandler(OperationalError)
     def _away(error: Exception) -> Response:
         log.error("a store is away: %s", error)
+        if isinstance(error, OperationalError) and is_full(error):
+            return problem(503, "the database is full: give it more room", retry_after_s=60)
         name = "Redis" if isinstance(error, RedisError) else "the database"
         return problem(503, f"{name} does not answer", retry_after_s=5)
 

@@ -302,7 +302,14 @@ class Desk:
                 time.sleep(POLL_S)  # the server is away; requests that wait are sent again when it is back
             else:
                 if popped:
-                    self._settle(json.loads(popped[1]))
+                    self._hear(popped[1])
+
+    def _hear(self, said: bytes) -> None:
+        """A reply that can't be read is nobody's: its pieces are sent again. The thread goes on, for all the others."""
+        try:
+            self._settle(json.loads(said))
+        except Exception:
+            log.exception("a reply of %d bytes can't be read", len(said))
 
     def _settle(self, reply: dict[str, Any]) -> None:
         self._outbox.arrived(reply["id"])  # the next message first: the workers wait for it

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from overheard.settings import Settings
 
 OVERHEARD = [sys.executable, "-c", "from overheard.cli import main; main()"]
 START_TIMEOUT_S = 180
+PORTS = ("port", "flower_port", "mlflow_port")
 NO_CACHE = {"OVERHEARD_SCORE_CACHE_BYTES": "0"}
 _PROGRAMS = {
     "gunicorn": "api",
@@ -39,11 +40,16 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def start(home: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Iterator["Running"]:
+def start(
+    home: Path,
+    environment: Mapping[str, str] | None = None,
+    without: Collection[str] = ("flower", "mlflow"),
+    **settings: Any,
+) -> Iterator["Running"]:
     """From ready to stopped. `environment`: variables beside the settings."""
-    ports = dict(zip(("port", "flower_port", "mlflow_port"), free_ports(3), strict=True))
-    chosen = Settings.load(home=home, **ports, **settings)
-    command = [*OVERHEARD, "up", "--no-demo", "--without", "flower", "--without", "mlflow"]
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    chosen = Settings.load(home=home, **(ports | settings))
+    command = [*OVERHEARD, "up", "--no-demo", *(word for name in without for word in ("--without", name))]
     log = home.with_name(f"{home.name}.log")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # or a bench that is ended leaves its stack behind
     with log.open("w") as output:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from sqlalchemy import make_url, text
 
@@ -26,27 +27,46 @@ def postgres_programs() -> Path | None:
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """A fresh server on a free port; yields its URL. It refuses to run as root: then another user runs it."""
-    programs = postgres_programs()
-    assert programs, "PostgreSQL's programs are not installed"
-    user = _other_user() if os.geteuid() == 0 else None
+    """A fresh server on a free port; yields its URL."""
+    with PostgresServer() as server:
+        yield server.url
 
-    def run(program: str, *arguments: str) -> None:
-        command = [str(programs / program), "-D", str(data), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, user=user and user.pw_uid, cwd="/", check=False)
+
+class PostgresServer:
+    """From `with` to its end, or until it is stopped. It refuses to run as root: then another user runs it."""
+
+    def __init__(self) -> None:
+        programs = postgres_programs()
+        assert programs, "PostgreSQL's programs are not installed"
+        self._programs, self._port = programs, free_port()
+        self._user = _other_user() if os.geteuid() == 0 else None
+        self.url = f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self._port}/postgres"
+
+    def __enter__(self) -> Self:
+        self._folder = TemporaryDirectory(prefix="postgres-")  # pytest's folders are closed to other users
+        if self._user:
+            os.chown(self._folder.name, self._user.pw_uid, self._user.pw_gid)
+        self._run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._folder.cleanup()
+
+    def start(self) -> None:
+        options = f"-p {self._port} -h 127.0.0.1 -k '' -c shared_buffers=64MB"
+        self._run("pg_ctl", "-l", f"{self._folder.name}/log", "-w", "-o", options, "start")
+
+    def stop(self) -> None:
+        """As a kill would: it recovers from its log at the next start."""
+        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), "-D", self._folder.name, *arguments]
+        user = self._user and self._user.pw_uid
+        done = subprocess.run(command, capture_output=True, text=True, user=user, cwd="/", check=False)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-
-    with TemporaryDirectory(prefix="postgres-") as folder:  # pytest's folders are closed to other users
-        data, port = Path(folder), free_port()
-        if user:
-            os.chown(data, user.pw_uid, user.pw_gid)
-        run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-p {port} -h 127.0.0.1 -k '' -c shared_buffers=64MB"
-        run("pg_ctl", "-l", str(data / "log"), "-w", "-o", options, "start")
-        try:
-            yield f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{port}/postgres"
-        finally:
-            run("pg_ctl", "-m", "immediate", "-w", "stop")
 
 
 def _other_user() -> pwd.struct_passwd:

@@ -3,13 +3,15 @@
 import ssl
 
 from overheard.settings import Settings
-from worker import names
+from worker import names, parking
 
 _settings = Settings.load()
 
 broker_url = result_backend = _settings.broker_url
 if broker_url.startswith("rediss://"):  # a bare rediss:// does not verify certificates
     broker_use_ssl = redis_backend_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+
+parking.use()
 
 include = [f"worker.tasks.{name}" for name in ("score", "jobs", "listen", "train", "watch", "audit", "alert", "notify")]
 task_routes = {task: {"queue": queue} for task, queue in names.QUEUES.items()}
@@ -23,6 +25,7 @@ worker_prefetch_multiplier = 1
 worker_send_task_events = True
 task_send_sent_event = True
 worker_hijack_root_logger = False
+worker_consumer = "worker.careful:Careful"
 worker_enable_remote_control = True
 worker_cancel_long_running_tasks_on_connection_loss = False
 

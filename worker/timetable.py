@@ -28,6 +28,8 @@ from worker.app import app
 from worker.entries import Entry, Run, latest, schedule_of
 
 FOLLOW_EVERY_S: Final = 30
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""By no more than that, if at all."""
 log = logging.getLogger(__name__)
 
 
@@ -93,15 +95,16 @@ def follow(database: Database, now: datetime) -> None:
 def apply(name: str, change: Schedule | None, now: datetime) -> None:
     """Have Beat do as the file says, and `change` if there is one, from its next look on.
 
-    What is new, was paused or has another schedule begins to wait now: nothing is due because of the past.
-    Raises RedisError.
+    What is new, was paused or has another schedule begins to wait now: nothing is due because of the past. So does what
+    ran in the future, by a clock that was ahead for a while: it would wait until then. Raises RedisError.
     """
     wanted, present = _wanted(name, change), _present(name)
     if present is None:
         wanted.save()
         return
     is_resumed = wanted.enabled and not present.enabled
-    if is_resumed or wanted.schedule != present.schedule:
+    was_ahead = present.last_run_at is not None and present.last_run_at > now + CLOCKS_DIFFER
+    if is_resumed or was_ahead or wanted.schedule != present.schedule:
         wanted.reschedule(now)  # before the next line, with which it may be due
     elif (wanted.task, wanted.options, wanted.enabled) == (present.task, present.options, present.enabled):
         return

@@ -99,7 +99,7 @@ class PointView(BaseModel):
     is_complete: bool = Field(description="false: a feed did not hear everything then, so silence need not be calm")
 
 
-class GapView(BaseModel):
+class KnownGap(BaseModel):
     source: str
     since: datetime
     until: datetime
@@ -118,7 +118,7 @@ class Series(BaseModel):
     points: list[PointView]
     total: PointView = Field(description="The whole period, from the first point to the last")
     change: ChangeView | None = Field(description="Against the period before; null unless it was asked for")
-    gaps: list[GapView] = Field(description="Stretches of time of which a feed does not know everything")
+    gaps: list[KnownGap] = Field(description="Stretches of time of which a feed does not know everything")
 
 
 @blueprint.get("/<brand_id>/sentiment", summary="Posts and sentiment over time", responses={200: Series})

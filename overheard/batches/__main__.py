@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from overheard.batches.receive import receive
 from overheard.batches.results import write_results
@@ -47,7 +47,7 @@ def _end_with_the_api() -> None:
 def _received(database: Database, settings: Settings, order: dict[str, Any]) -> dict[str, str]:
     try:
         return {"job_id": receive(database, settings, Path(order["receive"]), Upload(**order["upload"]))}
-    except (OverheardError, IntegrityError, MemoryError) as error:
+    except (OverheardError, IntegrityError, OperationalError, MemoryError) as error:
         return {"error": type(error).__name__, "detail": str(error)}
 
 

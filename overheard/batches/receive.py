@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
+from overheard.disk import require_room
 from overheard.errors import DataError, NoRoom
 from overheard.limits import MAX_MESSAGE_CHARS
 from overheard.rows import Rows, open_upload, texts
@@ -21,8 +22,8 @@ from overheard.store.database import Database, is_full
 def receive(database: Database, settings: Settings, path: Path, upload: Upload) -> str:
     """The id of a queued job over the rows that can be used. Nothing is left behind when this fails.
 
-    Raises DataError when the file can't be used as a whole, NoRoom, and IntegrityError when the upload's
-    idempotency key belongs to a job already.
+    Raises DataError when the file can't be used as a whole, NoRoom, NotFound when this took so long that the job was
+    taken for abandoned, and IntegrityError when the upload's idempotency key belongs to a job already.
     """
     rejects = Rejects()
     rows = open_upload(path, upload.filename, upload.format, upload.text_column, rejects.add)
@@ -51,6 +52,8 @@ def _useless(rows: Rows, rejects: Rejects) -> str:
 def _store(database: Database, settings: Settings, job_id: str, rows: Rows, text_column: str) -> None:
     number = 0
     for chunk in rows.chunks():
+        if database.engine.dialect.name == "sqlite":  # else it has a disk of its own
+            require_room(settings)
         new = list(_cut(chunk, text_column))
         with database.write() as session:
             batches.add_parts(session, job_id, number, new, datetime.now(UTC), settings.lease_s)

@@ -16,6 +16,7 @@ from overheard.budget import RECENT_DAYS, Spent
 from overheard.collectors import PUSHED
 from overheard.collectors.base import Page, Span
 from overheard.errors import DataError, OverheardError, SettingsError, SourceBusy, SourceRefused
+from overheard.store import leases
 from overheard.store.dialect import inserting
 from overheard.store.tables.heard import Brand, Feed, Gap, Reads
 
@@ -38,7 +39,7 @@ class Held:
 
 def due(session: Session, now: datetime, at_most: int = 100) -> list[int]:
     """Feeds whose time has come, the longest waiting first; they are due again soon, should nobody take them."""
-    nobody = or_(Feed.lease_until.is_(None), Feed.lease_until < now)
+    nobody = or_(Feed.lease_until.is_(None), leases.has_ended(Feed.lease_until, now))
     waiting = select(Feed.id).where(Feed.due_at <= now, nobody, *_inspected()).order_by(Feed.due_at).limit(at_most)
     ids = list(session.scalars(waiting.with_for_update(skip_locked=True)))
     later = now + timedelta(seconds=SENT_AGAIN_S)
@@ -49,12 +50,16 @@ def due(session: Session, now: datetime, at_most: int = 100) -> list[int]:
 def take(session: Session, feed_id: int, now: datetime) -> Held | None:
     """None when it is gone, paused, or somebody is at it."""
     feed = session.get(Feed, feed_id, with_for_update=True)
-    if feed is None or feed.state == PAUSED or feed.source == PUSHED or (feed.lease_until and feed.lease_until > now):
+    if feed is None or feed.state == PAUSED or feed.source == PUSHED or _is_held(feed, now):
         return None
     feed.lease_until = now + timedelta(seconds=LEASE_S)
     feed.inspected_at = now
     brand = session.get(Brand, feed.brand_id) if feed.brand_id else None
     return Held(feed, brand, feed.lease_until)
+
+
+def _is_held(feed: Feed, now: datetime) -> bool:
+    return feed.lease_until is not None and not leases.has_ended(feed.lease_until, now)
 
 
 def advance(session: Session, held: Held, page: Page, now: datetime) -> Held | None:

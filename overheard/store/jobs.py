@@ -12,6 +12,7 @@ from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict, NotFound
+from overheard.store import leases
 from overheard.store.database import Database
 from overheard.store.tables.work import Job, JobLine, Part, PartRows
 
@@ -135,7 +136,12 @@ def reclaim_lost(session: Session, now: datetime, lease_s: float, kinds: Collect
     """
     lost = session.scalars(
         select(Job)
-        .where(Job.state.in_(UNFINISHED), Job.stage != RECEIVING, Job.lease_until < now, Job.kind.in_(kinds))
+        .where(
+            Job.state.in_(UNFINISHED),
+            Job.stage != RECEIVING,
+            leases.has_ended(Job.lease_until, now),
+            Job.kind.in_(kinds),
+        )
         .with_for_update(skip_locked=True)
     ).all()
     for job in lost:
@@ -149,7 +155,7 @@ def reclaim_lost(session: Session, now: datetime, lease_s: float, kinds: Collect
 
 def drop_abandoned(database: Database, now: datetime) -> int:
     """Delete jobs whose receiver died before it had all of the upload; returns how many."""
-    return _remove_all(database, select(Job.id).where(Job.stage == RECEIVING, Job.lease_until < now))
+    return _remove_all(database, select(Job.id).where(Job.stage == RECEIVING, leases.has_ended(Job.lease_until, now)))
 
 
 def purge(database: Database, now: datetime, keep_days: int) -> int:

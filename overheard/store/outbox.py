@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from overheard.store import leases
 from overheard.store.dialect import inserting
 from overheard.store.tables.alerting import Incident, Notice, Recipient
 
@@ -75,7 +76,7 @@ def _add(session: Session, wanting: Sequence[int], same: dict[str, Any]) -> None
 
 def due(session: Session, now: datetime) -> list[int]:
     """Recipients with something to be told now, where nobody is at it already."""
-    busy = select(Notice.recipient_id).where(_unsent(), Notice.lease_until >= now)
+    busy = select(Notice.recipient_id).where(_unsent(), ~leases.has_ended(Notice.lease_until, now))
     waiting = select(Notice.recipient_id).where(_unsent(), Notice.due_at <= now, Notice.recipient_id.not_in(busy))
     return list(session.scalars(waiting.distinct().order_by(Notice.recipient_id)))
 
@@ -91,7 +92,7 @@ def take(session: Session, recipient_id: int, now: datetime) -> Held | None:
         first.failed_at.is_(None),
         Notice.kind == "resolved",
     )
-    free = or_(Notice.lease_until.is_(None), Notice.lease_until < now)
+    free = or_(Notice.lease_until.is_(None), leases.has_ended(Notice.lease_until, now))
     wanted = (_unsent(), Notice.recipient_id == recipient_id, Notice.due_at <= now, free, ~is_early)
     query = select(Notice).where(*wanted).order_by(Notice.id).limit(1).with_for_update(skip_locked=True, of=Notice)
     notice = session.scalar(query)

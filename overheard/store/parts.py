@@ -16,7 +16,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from overheard.errors import Conflict
-from overheard.store import jobs
+from overheard.store import jobs, leases
 from overheard.store.tables.work import Job, Part
 
 PART_ROWS = 256
@@ -131,7 +131,7 @@ def count_free(session: Session, job_id: str, now: datetime, at_most: int) -> in
 
 
 def _free(job_id: str, now: datetime) -> Select[Part]:
-    has_no_lease = or_(Part.lease_until.is_(None), Part.lease_until < now)
+    has_no_lease = or_(Part.lease_until.is_(None), leases.has_ended(Part.lease_until, now))
     return select(Part).where(Part.job_id == job_id, Part.scores.is_(None), has_no_lease).order_by(Part.number)
 
 

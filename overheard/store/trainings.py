@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from overheard.errors import TrainingRuns
-from overheard.store import jobs
+from overheard.store import jobs, leases
 from overheard.store.database import Database
 from overheard.store.labels import Purpose
 from overheard.store.tables.learning import Label
@@ -87,7 +87,7 @@ def resumable(database: Database, options: dict[str, Any], now: datetime) -> Job
     """The unfinished training with these options that nobody works at: its process died or was stopped."""
     with database.read() as session:
         job = unfinished(session)
-    is_free = job is not None and (job.state == "queued" or job.lease_until < now)
+    is_free = job is not None and (job.state == "queued" or leases.has_ended(job.lease_until, now))
     return job if is_free and job is not None and (job.options or {}) == options else None
 
 
@@ -122,7 +122,7 @@ def why_not(session: Session, due_at: datetime) -> str:
 def take(session: Session, job_id: str, now: datetime, lease_s: float, max_attempts: int) -> Claim | None:
     """Take a training; None when it has ended or another worker is at it. One out of attempts fails."""
     job = jobs.lock(session, job_id)
-    if job.state in jobs.FINISHED or (job.state == "running" and job.lease_until >= now):
+    if job.state in jobs.FINISHED or (job.state == "running" and not leases.has_ended(job.lease_until, now)):
         return None
     if job.attempts >= max_attempts:
         last = f"its process ended {job.attempts} times without a word, last in the stage {job.stage!r}"

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from overheard.store import hours
+from overheard.store import hours, leases
 from overheard.store.dialect import inserting, sliced
 from overheard.store.parts import Answer
 from overheard.store.tables.heard import Post, Score, Unscored
@@ -101,7 +101,7 @@ def waiting(session: Session, max_attempts: int) -> Waiting:
 
 
 def _free(now: datetime, max_attempts: int) -> ColumnElement[bool]:
-    nobody = or_(Unscored.lease_until.is_(None), Unscored.lease_until < now)
+    nobody = or_(Unscored.lease_until.is_(None), leases.has_ended(Unscored.lease_until, now))
     return nobody & (Unscored.attempts < max_attempts)
 
 

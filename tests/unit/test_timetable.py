@@ -172,6 +172,15 @@ def test_what_was_due_while_no_beat_ran_is_done_at_its_next_start(celery: Celery
     assert is_due(celery, "weekly-retrain")
 
 
+def test_what_ran_in_the_future_by_a_wrong_clock_goes_on_when_the_clock_is_right(
+    celery: Celery, database: Database
+) -> None:
+    timetable.follow(database, datetime.now(UTC))
+    entry(celery, "aggregate").reschedule(datetime.now(UTC) + 60 * MINUTE)
+    timetable.follow(database, datetime.now(UTC))
+    assert timetable.times("aggregate", datetime.now(UTC)).next_run_at < datetime.now(UTC) + MINUTE
+
+
 def test_a_new_version_of_the_file_reaches_an_old_installation(
     celery: Celery, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
