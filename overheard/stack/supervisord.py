@@ -27,6 +27,6 @@ class Forgiving:
 
 
 if __name__ == "__main__":
-    sys.stdout = Forgiving(sys.stdout)  # type: ignore[assignment]
-    sys.stderr = Forgiving(sys.stderr)  # type: ignore[assignment]
+    sys.stdout = Forgiving(sys.stdout)
+    sys.stderr = Forgiving(sys.stderr)
     main()
