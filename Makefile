@@ -11,7 +11,7 @@ with-train := local,sources,alerts
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full lint bench chaos clean
+.PHONY: help run test test-full fuzz lint bench chaos clean
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -26,11 +26,15 @@ test: .venv/installed-$(with-dev) ## every test that needs nothing but this mach
 test-full: .venv/installed-$(with-dev) ## the slow tests as well
 	@exec $(BIN)/python -m pytest -m "slow or not slow"
 
+fuzz: .venv/installed-$(with-dev) ## more than 5,000 calls that /openapi allows, or does not, on a stack of its own: 10 to 30 minutes
+	@exec $(BIN)/python -m tests.fuzz
+
 lint: .venv/installed-$(with-dev) ## formatting, lint, types, import contracts; images, compose, workflows
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r overheard api worker deploy beat_schedule.py
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

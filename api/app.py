@@ -10,10 +10,13 @@ from flask import Response, request
 from flask_openapi import Info, OpenAPI
 from redis import Redis
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import auth, errors
+from api import auth, errors, traced
+from api.documented import Documented
 from api.jobs import Desk
 from api.metrics import watch
+from api.rates import Rates
 from api.routes import batches, health, inference, jobs, keys
 from api.services import Services
 from overheard import __version__
@@ -24,7 +27,6 @@ from overheard.secret import ensure_secret
 from overheard.settings import Settings
 from overheard.stack.key import ensure_api_key
 from overheard.store.database import Database, migrate
-from overheard.store.rules import ensure_defaults
 from worker.app import app as celery
 
 RAW = (batches.UPLOAD, "webhooks.push")  # no JSON, or none before its signature is checked
@@ -40,7 +42,7 @@ SECURITY: dict[str, Any] = {
 def create_app(settings: Settings | None = None) -> OpenAPI:
     """Raises SettingsError, StackError."""
     settings = settings or Settings.load()
-    app = OpenAPI(
+    app = Documented(
         "api",
         info=Info(title="Overheard", version=__version__),
         security_schemes=SECURITY,
@@ -49,11 +51,15 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["overheard"] = _services(settings)
+    if count := settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
+    app.before_request(traced.begin)
     watch(app)
     app.before_request(auth.authenticate)
     app.before_request(_require_json)
     app.after_request(auth.secure)
     app.after_request(_drain)
+    app.after_request(traced.end)
     errors.register(app)
     for routes in _routes():
         app.register_api(routes.blueprint)
@@ -99,6 +105,8 @@ def _routes() -> Iterable[ModuleType]:
 
 
 def _services(settings: Settings) -> Services:
+    from overheard.store.rules import ensure_defaults  # with it comes all that rules look at
+
     migrate(settings.sql_url)
     database = Database(settings.sql_url)
     with database.write() as session:
@@ -108,7 +116,7 @@ def _services(settings: Settings) -> Services:
     _ensure_default_recipient(database, settings)
     streams = threading.BoundedSemaphore(settings.max_streams)
     privacy = Privacy(ensure_secret(settings), settings.keep_authors)
-    return Services(settings, ensure_api_key(settings), database, redis, desk, streams, privacy)
+    return Services(settings, ensure_api_key(settings), database, redis, desk, streams, privacy, Rates(settings))
 
 
 def _ensure_default_recipient(database: Database, settings: Settings) -> None:

@@ -4,12 +4,12 @@ import errno
 import hashlib
 import json
 import logging
-import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -19,12 +19,14 @@ from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnprocessableEntity, UnsupportedMediaType
 from werkzeug.formparser import MultiPartParser
 
+from overheard.disk import require_room
 from overheard.errors import DataError, NoRoom, ScoringUnavailable
 from overheard.formats import MEDIA_TYPES, SUFFIXES, Format, format_of
 from overheard.settings import Settings
 from overheard.store.batches import Upload
 
 PIECE_BYTES = 1 << 16
+LOOK_EVERY_BYTES = 1 << 23
 COMMAND = (sys.executable, "-m", "overheard.batches")
 IN_FORM = "multipart/form-data"
 MAX_FIELD_BYTES, MAX_FIELDS, MAX_NAME_CHARS = 100_000, 20, 200
@@ -71,11 +73,10 @@ def spool(request: Request, settings: Settings) -> Spooled:
     if request.mimetype != IN_FORM and request.mimetype not in MEDIA_TYPES:
         raise UnsupportedMediaType(f"send one of {', '.join(MEDIA_TYPES)}, or {IN_FORM} with the field `file`")
     settings.home.mkdir(parents=True, exist_ok=True)
-    if length > shutil.disk_usage(settings.home).free:
-        raise NoRoom(f"no room for {length:,} bytes in {settings.home}")
+    require_room(settings, length)
     request.max_content_length = most
     try:
-        stream = _Counted(request.stream)
+        stream = _Counted(request.stream, partial(require_room, settings))
         spooled = (_from_form if request.mimetype == IN_FORM else _from_body)(request, stream, settings.home)
         if stream.bytes_read < length:
             raise BadRequest(f"the connection ended after {stream.bytes_read:,} of {length:,} bytes")
@@ -89,15 +90,17 @@ def spool(request: Request, settings: Settings) -> Spooled:
 
 
 class _Counted:
-    """A stream that ends early does so without a word, so what came is counted."""
+    """A stream that ends early does so without a word, so what came is counted. look: at the disk, now and then."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[bytes], look: Callable[[], None]) -> None:
+        self._stream, self._look = stream, look
         self.bytes_read = 0
 
     def read(self, size: int) -> bytes:
         piece = self._stream.read(size)
-        self.bytes_read += len(piece)
+        before, self.bytes_read = self.bytes_read, self.bytes_read + len(piece)
+        if before // LOOK_EVERY_BYTES != self.bytes_read // LOOK_EVERY_BYTES:
+            self._look()
         return piece
 
 

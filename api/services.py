@@ -8,6 +8,7 @@ from flask import current_app
 from redis import Redis
 
 from api.jobs import Desk
+from api.rates import Rates
 from overheard.privacy import Privacy
 from overheard.settings import Settings
 from overheard.store.database import Database
@@ -22,6 +23,7 @@ class Services:
     desk: Desk
     streams: threading.BoundedSemaphore
     privacy: Privacy
+    rates: Rates
 
 
 def services() -> Services:

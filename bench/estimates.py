@@ -24,12 +24,16 @@ from bench import docs, estimates_report
 from bench.estimates_figures import Brand, Model, shown, stream
 from bench.estimates_scores import MEASURED_POSTS, STARTER, Stream, Topics, score, train
 from bench.machine import machine, versions
+from overheard.estimates import Taught
 from overheard.performance import Calibration
 from overheard.scoring.bundle import read_manifest
 from overheard.settings import Settings
 from overheard.training.recipe import Recipe
 
 KEYWORDS: Final = ("ipad", "iphone", "google", "android", "apple", "pop-up", "circles", "austin")
+TOWARDS: Final = "topics, towards the topic"
+SHOWN: Final = ("dunkin", "gucci", "ps4", "ipad", "iphone", "google", "android", "apple")
+"""Companies and products, for the picture."""
 SHOWN_AUDITS: Final = 100
 
 
@@ -65,7 +69,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     load = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
     found = list(_streams(options))
-    picture = [shown(brand, model, SHOWN_AUDITS) for _, brands, model in found for brand in _telling(brands)]
+    telling = [(brand, model) for name, brands, model in found if name != TOWARDS for brand in brands]
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(load),
@@ -73,13 +77,8 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         "draws": options.draws,
         "epochs": options.epochs,
         "streams": [stream(name, brands, model, options.draws) for name, brands, model in found],
-        "picture": picture,
+        "picture": [shown(brand, model, SHOWN_AUDITS) for brand, model in telling if brand.name in SHOWN],
     }
-
-
-def _telling(brands: list[Brand]) -> list[Brand]:
-    """Four of them, whatever was found: those with the most posts."""
-    return sorted(brands, key=lambda brand: -len(brand.labels))[:4]
 
 
 def _streams(options: argparse.Namespace) -> Iterator[tuple[str, list[Brand], Model]]:
@@ -92,7 +91,7 @@ def _streams(options: argparse.Namespace) -> Iterator[tuple[str, list[Brand], Mo
         said, model = _said(options.cache / "topics.npz", bundle, topics.texts), _known(bundle)
         asked = _as_taught(options.data, topics)
         yield "topics, as taught", _by_topic(topics, said, asked), model
-        yield "topics, towards the topic", _by_topic(topics, said, topics.labels), model
+        yield TOWARDS, _by_topic(topics, said, topics.labels), model
     for path in options.domain:
         table = pq.read_table(path, columns=["text", "label"]).to_pydict()
         texts, labels = np.array(table["text"]), np.array(table["label"], np.int64)
@@ -110,7 +109,10 @@ def _said(path: Path, bundle: Path, texts: NDArray[np.str_]) -> NDArray[np.float
 
 def _known(bundle: Path) -> Model:
     metrics = read_manifest(bundle).metrics
-    return Model(tuple(metrics["prior"]), Calibration.of(metrics["calibration"]) or Calibration(*np.ones((2, 3, 3))))
+    taught, calibration = Taught.of(metrics), Calibration.of(metrics["calibration"])
+    assert taught
+    assert calibration
+    return Model(taught, calibration)
 
 
 def _as_taught(data: Path, topics: Topics) -> NDArray[np.int64]:

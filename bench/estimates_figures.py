@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overheard.aggregates import Floats, summary
-from overheard.estimates import Audits, Estimate, Share, estimate
+from overheard.estimates import Audits, Estimate, Share, Taught, estimate, estimate_each
 from overheard.intervals import wilson
 from overheard.performance import Calibration, expected
 
@@ -35,7 +35,7 @@ class Brand:
 class Model:
     """What its bundle's manifest knows of the model that read a stream."""
 
-    prior: tuple[float, ...]
+    taught: Taught
     calibration: Calibration
 
 
@@ -55,22 +55,23 @@ def draw(rng: np.random.Generator, brand: Brand, count: int) -> Audits:
 def unaudited(brand: Brand, model: Model) -> dict[str, list[list[float]]]:
     """Of the raw and the corrected shares: error, whether the interval holds the truth, half its width; per class."""
     counted = summary(brand.probabilities)
-    found = estimate(counted, prior=model.prior)
+    found = estimate(counted, taught=model.taught)
     raw = [wilson(share, counted.posts) for share in found.raw or ()]
     return {"raw": _judged(raw, brand.truth), "corrected": _judged(found.shares, brand.truth)}
 
 
 def audited(brand: Brand, model: Model, count: int, draws: int, seed: int = 0) -> dict[str, list[list[float]]]:
     """The same after so many audits, and by labels alone; means over draws, errors absolute."""
-    rng, counted = np.random.default_rng(seed), summary(brand.probabilities)
-    nothing = np.full((len(brand.labels), 3), 1 / 3)
-    blind, found = summary(nothing), dict[str, list[list[list[float]]]](audited=[], alone=[])
-    for _ in range(draws):
-        audits = draw(rng, brand, count)
-        alone = Audits(nothing[: len(audits)], audits.labels, audits.strata, audits.sizes, audits.answered)
-        for name, one in (("audited", estimate(counted, audits, prior=model.prior)), ("alone", estimate(blind, alone))):
-            found[name].append(_judged(one.shares, brand.truth))
-    return {name: _mean(judged) for name, judged in found.items()}
+    rng, nothing = np.random.default_rng(seed), np.full((len(brand.labels), 3), 1 / 3)
+    drawn = [draw(rng, brand, count) for _ in range(draws)]
+    blind = [Audits(nothing[: len(a)], a.labels, a.strata, a.sizes, a.answered) for a in drawn]
+    ways = {"audited": (brand.probabilities, drawn), "alone": (nothing, blind)}
+    found = {}
+    for name, (probabilities, samples) in ways.items():
+        counted = [summary(probabilities)] * draws
+        told = estimate_each(counted, [(sample, None) for sample in samples], taught=model.taught)
+        found[name] = _mean([_judged(one.shares, brand.truth) for one in told])
+    return found
 
 
 def _judged(shares: Sequence[Share], truth: Floats) -> list[list[float]]:
@@ -134,8 +135,8 @@ def promises(brands: Sequence[Brand], model: Model) -> dict[str, float]:
 def shown(brand: Brand, model: Model, count: int) -> dict[str, Any]:
     """One brand's negative share, for the picture: as called, corrected, and after one draw of audits."""
     counted = summary(brand.probabilities)
-    corrected = estimate(counted, prior=model.prior)
-    people: Estimate = estimate(counted, draw(np.random.default_rng(0), brand, count), prior=model.prior)
+    corrected = estimate(counted, taught=model.taught)
+    people: Estimate = estimate(counted, draw(np.random.default_rng(0), brand, count), taught=model.taught)
     return {
         "name": brand.name,
         "posts": len(brand.labels),

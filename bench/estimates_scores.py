@@ -96,6 +96,7 @@ def train(data: Path, topics: Topics, base: str, out: Path, epochs: float) -> No
             seen=kept.texts,
             held_out=held_out,
             prior_shift=recipe.prior_shift,
+            languages={"en": len(kept)},
             facts={**facts, "data_hash": rows.content_hash()},
             say=print,
         )

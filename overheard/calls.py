@@ -71,7 +71,7 @@ def _error(response: httpx2.Response) -> OverheardError:
     detail = client.detail_of(response)
     if response.status_code in (401, 403):
         return SettingsError(f"{response.url} refuses the key ({detail}): set {PREFIX}API_KEY")
-    if response.status_code == 503:
+    if response.status_code in (429, 503):
         return ScoringUnavailable(detail, retry_after_s=5)
     if response.status_code == 404:
         return NotFound("answer for", response.url.path, detail)

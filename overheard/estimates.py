@@ -4,29 +4,30 @@ Everything comes from hourly aggregates (`overheard.aggregates`) and from audite
 that people labelled. Posts and audits are put into the same cells, so that counting in cells biases nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from overheard.aggregates import MIDDLES, Floats, Summary, cells
+from overheard.aggregates import CELLS, Floats, Summary, cells
 from overheard.intervals import NONE, Share, Z, difference, wilson
 from overheard.powered import Audits, powered
 from overheard.scoring.bundle import LABELS
-from overheard.shift import adapt
+from overheard.shift import Shift, Taught, adapt, moved
 
-__all__ = ["Audits", "Estimate", "Method", "Share", "change", "estimate"]
+__all__ = ["Audits", "Estimate", "Method", "Share", "Taught", "change", "estimate", "estimate_each"]
 
 MIN_POSTS: Final = 30
 """Fewer posts say too little, whoever reads them."""
 MIN_AUDITS: Final = 20
 """With fewer, intervals of rare classes cover too seldom."""
-UNAUDITED_WORTH: Final = 40.0
-"""What nobody audited is taken as no surer than so many audits would make it."""
 NEARBY_WORTH: Final = 150.0
-"""What was audited on other days likewise."""
+"""What was audited on other days is taken as no surer than so many audits would make it."""
+Samples: TypeAlias = tuple[Audits | None, Audits | None]
+"""Of the posts themselves (or of more posts, cut to these); of the brand's posts around them."""
 
 
 class Method(StrEnum):
@@ -42,16 +43,17 @@ class Method(StrEnum):
 @dataclass(frozen=True)
 class Estimate:
     """shares: of negative, neutral, positive; they sum to 1. net: positive less negative. raw (3,): as called by the
-    model, None without a post. model: as the model reads them, corrected for prior shift, with the interval that
-    chance alone gives: what it errs always is not in it. posts: with a score. audits: those that were used."""
+    model, None without a post. posts: with a score. audits: those that were used. cells (CELLS,): the posts, None where
+    they are too few; taught: of the model that read them."""
 
     shares: tuple[Share, Share, Share]
     net: Share
     raw: tuple[float, float, float] | None
-    model: tuple[Share, Share, Share]
     method: Method
     posts: int
     audits: int
+    cells: Floats | None = field(default=None, repr=False, compare=False)
+    taught: Taught | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: shares by name."""
@@ -66,28 +68,79 @@ def estimate(
     audits: Audits | None = None,
     nearby: Audits | None = None,
     *,
-    prior: Sequence[float] | None = None,
+    taught: Taught | None = None,
 ) -> Estimate:
-    """The shares among the posts that are counted here.
+    """The shares among the posts that are counted here. See `estimate_each`."""
+    return estimate_each([counted], [(audits, nearby)], taught=taught)[0]
 
-    audits: a sample of these posts (or of more posts, cut to these). nearby: of the brand's posts around them, used
-    where `audits` are too few. prior (3,): the mix of classes under which the model's probabilities are calibrated;
-    without it prior shift is not corrected. A count that lacks cells (of an older format) has raw shares only.
+
+def estimate_each(
+    counted: Sequence[Summary], samples: Sequence[Samples], *, taught: Taught | None = None
+) -> list[Estimate]:
+    """The shares among the posts of each count, with samples of audits for each: those of posts around are used where
+    those of the posts themselves are too few.
+
+    taught: of the model that read them, as its manifest tells; without it prior shift is not corrected. A count that
+    lacks cells (of an older format) has raw shares only.
     """
-    posts, cells_of = counted.posts, counted.moments.cells
-    raw = _three(np.array(counted.called) / posts) if posts else None
-    if posts < MIN_POSTS or counted.moments.posts < posts:
-        return Estimate((NONE,) * 3, NONE, raw, (NONE,) * 3, Method.too_few, posts, len(audits or ()))
-    shift = adapt(MIDDLES, cells_of, np.array(prior) if prior is not None else None)
-    model = _shares(shift.shares, shift.worth)
-    for sample, method, limit in ((audits, Method.audited, np.inf), (nearby, Method.nearby, NEARBY_WORTH)):
-        if sample is not None and len(sample) >= MIN_AUDITS:
-            found = powered(sample, shift.adapted[cells(sample.probabilities)], shift.shares)
-            shares = _shares(found.points, 1 / (1 / found.worth + 1 / limit), found.z)
-            net = difference(shares[2], shares[0], found.correlation)
-            return Estimate(shares, net, raw, model, method, posts, len(sample))
-    shares = _shares(shift.shares, 1 / (1 / shift.worth + 1 / UNAUDITED_WORTH))
-    return Estimate(shares, difference(shares[2], shares[0], shift.correlation), raw, model, Method.corrected, posts, 0)
+    enough = [place for place, one in enumerate(counted) if one.posts >= MIN_POSTS and one.moments.posts >= one.posts]
+    counts = np.array([counted[place].moments.cells for place in enough]).reshape(-1, CELLS)
+    shift = adapt(counts, taught)
+    found = [_too_few(one, sample) for one, sample in zip(counted, samples, strict=True)]
+    used = [_used(samples[place]) for place in enough]
+    for sample, places in _alike(used):
+        method, limit = used[places[0]][1:]
+        told = _unaudited(shift, places) if sample is None else _audited(shift, places, counts[places], sample, limit)
+        for place, (shares, net) in zip(places, told, strict=True):
+            known = {"method": method, "audits": len(sample or ()), "cells": counts[place], "taught": taught}
+            found[enough[place]] = replace(found[enough[place]], shares=shares, net=net, **known)
+    return found
+
+
+_Used: TypeAlias = tuple[Audits | None, Method, float]
+
+
+def _used(samples: Samples) -> _Used:
+    """Which audits, what that is called, and as no surer than how many they are taken."""
+    own, nearby = samples
+    if own is not None and len(own) >= MIN_AUDITS:
+        return own, Method.audited, np.inf
+    if nearby is not None and len(nearby) >= MIN_AUDITS:
+        return nearby, Method.nearby, NEARBY_WORTH
+    return None, Method.corrected, np.inf
+
+
+def _alike(used: Sequence[_Used]) -> Iterator[tuple[Audits | None, list[int]]]:
+    """The places where the same is used: days of a week share their audits."""
+    places = defaultdict[tuple[int, Method], list[int]](list)
+    for place, (sample, method, _) in enumerate(used):
+        places[id(sample), method].append(place)
+    return ((used[same[0]][0], same) for same in places.values())
+
+
+_Told: TypeAlias = tuple[tuple[Share, Share, Share], Share]
+
+
+def _audited(shift: Shift, places: list[int], counts: Floats, sample: Audits, limit: float) -> Iterator[_Told]:
+    """Shares and net."""
+    adapted = shift.adapted[places]
+    means = np.einsum("tg,tgk->tk", counts, adapted) / counts.sum(axis=1, keepdims=True)
+    found = powered(sample, adapted[:, cells(sample.probabilities)], means)
+    for points, worth, correlation in zip(found.points, found.worth, found.correlation.tolist(), strict=True):
+        shares = _shares(points, 1 / (1 / worth + 1 / limit), found.z)
+        yield shares, difference(shares[2], shares[0], correlation)
+
+
+def _unaudited(shift: Shift, places: list[int]) -> Iterator[_Told]:
+    for points, spread in zip(shift.shares[places], shift.covariance[places], strict=True):
+        varies = np.diag(spread)
+        shares = _shares(points, points * (1 - points) / varies)
+        yield shares, difference(shares[2], shares[0], float(spread[0, 2] / np.sqrt(varies[0] * varies[2])))
+
+
+def _too_few(counted: Summary, samples: Samples) -> Estimate:
+    raw = _three(np.array(counted.called) / counted.posts) if counted.posts else None
+    return Estimate((NONE,) * 3, NONE, raw, Method.too_few, counted.posts, len(samples[0] or ()))
 
 
 def change(before: Estimate, after: Estimate) -> tuple[Share, Share, Share]:
@@ -96,10 +149,19 @@ def change(before: Estimate, after: Estimate) -> tuple[Share, Share, Share]:
     When both were audited, of what people said. Else of what the model read, which takes it to err alike in both: so
     a change can be told long before its posts are audited, and one of the model's version must be kept apart.
     """
-    is_audited = before.method == after.method == Method.audited
-    old, new = (before.shares, after.shares) if is_audited else (before.model, after.model)
-    negative, neutral, positive = (difference(late, early) for late, early in zip(new, old, strict=True))
+    if before.cells is None or after.cells is None:
+        return NONE, NONE, NONE
+    if before.method == after.method == Method.audited:
+        negative, neutral, positive = map(difference, after.shares, before.shares)
+    else:
+        points, spread = moved(before.cells, after.cells, after.taught)
+        negative, neutral, positive = map(_moved, points, np.sqrt(np.diag(spread)))
     return negative, neutral, positive
+
+
+def _moved(point: float, error: float) -> Share:
+    low, middle, high = np.clip([point - Z * error, point, point + Z * error], -1, 1).tolist()
+    return Share(middle, low, high)
 
 
 def _three(shares: Floats) -> tuple[float, float, float]:

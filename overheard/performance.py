@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overheard.aggregates import Floats, Summary
-from overheard.intervals import NONE, Share, Z, quantile, wilson
-from overheard.powered import Audits, collapsed, covariance
+from overheard.intervals import NONE, Share, quantile, wilson
+from overheard.powered import Audits, collapsed, covariance, worth
 
 MIN_POSTS: Final = 100
 MIN_AUDITS: Final = 30
@@ -17,7 +17,7 @@ PROMISED_WORTH: Final = 200.0
 """An expectation is taken as no surer than so many labels would make it: how well probabilities are calibrated on a
 stream is not known. See docs/estimates.md for how far off it was."""
 _SHAKY: Final = 5.0
-"""Held-out rows of doubt in each cell of a confusion."""
+"""Rows of doubt in each cell of a confusion, and in each recall."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,23 @@ def measured(audits: Audits) -> Performance:
     present = shares > 0
     recalls = (weights * is_right) @ true[:, present] / shares[present]
     accuracy = float(weights @ is_right)
+    known = float(worth(is_right[:, None], strata, sizes, answered)[0])
     apart = true[:, present] * (is_right[:, None] - recalls) / shares[present]  # the ratios' slopes at each post
-    errors = np.stack([is_right - accuracy, apart.mean(axis=1)], axis=1) * weights[:, None]
-    varies = np.diag(covariance(errors, strata, sizes, answered))
+    errors = apart.mean(axis=1)[:, None] * weights[:, None]
+    varies = float(covariance(errors, errors, strata, sizes, answered)[0, 0])
     z = quantile(len(audits) - len(sizes))
-    return Performance(
-        _wilson(accuracy, float(varies[0]), z), _wilson(float(recalls.mean()), float(varies[1]), z), len(audits)
-    )
+    return Performance(wilson(accuracy, known, z), _macro(recalls, shares[present] * known, varies, z), len(audits))
 
 
-def _wilson(point: float, variance: float, z: float = Z) -> Share:
+def _macro(recalls: Floats, answers: Floats, varies: float, z: float) -> Share:
+    """The mean of recalls of so many answers each. Few that are all right do not say that the others would be."""
+    calm = (recalls * answers + _SHAKY / 2) / (answers + _SHAKY)
+    least = float((calm * (1 - calm) / (answers + _SHAKY)).mean()) / len(recalls)
+    middle = float(calm.mean())
+    return wilson(float(recalls.mean()), middle * (1 - middle) / max(varies, least), z)
+
+
+def _wilson(point: float, variance: float) -> Share:
     """With the effective sample size that this variance is that of; points at an end are taken as near it."""
     calm = min(max(point, 0.005), 0.995)
-    return wilson(point, calm * (1 - calm) / max(variance, 1e-9), z)
+    return wilson(point, calm * (1 - calm) / max(variance, 1e-9))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overheard.aggregates import Summary
-from overheard.estimates import Audits, Estimate, estimate
+from overheard.estimates import Estimate, Samples, Taught, estimate_each
 
 MOST: Final = 5_000
 """About 10 MB; thirteen years of days."""
@@ -18,32 +18,41 @@ _made: OrderedDict[bytes, Estimate] = OrderedDict()
 _lock = Lock()
 
 
-def remembered(
-    counted: Summary, audits: Audits | None, nearby: Audits | None, prior: Sequence[float] | None
-) -> Estimate:
-    """What `estimate` says of these. It is known by all that goes in, so it can't be out of date."""
-    hashed = blake2b(digest_size=16)
-    for part in _parts(counted, audits, nearby, prior):
-        hashed.update(part.tobytes() + b"|")
-    key = hashed.digest()
+def remembered(counted: Sequence[Summary], samples: Sequence[Samples], taught: Taught | None) -> list[Estimate]:
+    """What `estimate_each` says of these. It is known by all that goes in, so it can't be out of date."""
+    keys = [_key(one, sample, taught) for one, sample in zip(counted, samples, strict=True)]
     with _lock:
-        if found := _made.get(key):
+        known = {key: _made[key] for key in keys if key in _made}
+    missing = [place for place, key in enumerate(keys) if key not in known]
+    made = estimate_each([counted[place] for place in missing], [samples[place] for place in missing], taught=taught)
+    known |= {keys[place]: one for place, one in zip(missing, made, strict=True)}
+    with _lock:
+        for key in keys:
+            _made[key] = known[key]
             _made.move_to_end(key)
-            return found
-    found = estimate(counted, audits, nearby, prior=prior)
-    with _lock:
-        _made[key] = found
-        if len(_made) > MOST:
+        while len(_made) > MOST:
             _made.popitem(last=False)
-    return found
+    return [known[key] for key in keys]
 
 
-def _parts(
-    counted: Summary, audits: Audits | None, nearby: Audits | None, prior: Sequence[float] | None
-) -> Iterator[NDArray[Any]]:
+def forget() -> None:
+    """All of them, as a new process would."""
+    with _lock:
+        _made.clear()
+
+
+def _key(counted: Summary, samples: Samples, taught: Taught | None) -> bytes:
+    hashed = blake2b(digest_size=16)
+    for part in _parts(counted, samples, taught):
+        hashed.update(part.tobytes() + b"|")
+    return hashed.digest()
+
+
+def _parts(counted: Summary, samples: Samples, taught: Taught | None) -> Iterator[NDArray[Any]]:
     yield np.array([counted.posts, *counted.called])
-    yield from (counted.moments.by_called, counted.moments.cells, np.array(prior or ()))
-    for sample in (audits, nearby):
+    yield from (counted.moments.by_called, counted.moments.cells)
+    yield from (taught.prior, taught.usual) if taught else ()
+    for sample in samples:
         if sample is None:
             yield np.array(-1)
         else:

@@ -60,7 +60,22 @@ class Settings(BaseSettings):
         10_000_000, ge=1, description="Messages that jobs may have to score; beyond it new jobs get 503."
     )
     max_streams: int = Field(16, ge=1, description="Event streams and batch transfers at once; one more gets 503.")
+    rate_per_key: int = Field(120_000, ge=0, description="Calls a minute that a key may make; 0: any number.")
+    rate_per_address: int = Field(
+        6_000, ge=0, description="Calls a minute that an address may make without a key; 0: any number."
+    )
+    rate_of_wrong_keys: int = Field(
+        60,
+        ge=0,
+        description="Wrong keys a minute, after which an address is refused for the rest of it; 0: any number.",
+    )
+    proxies: int = Field(
+        0, ge=0, le=10, description="Reverse proxies in front of the API, whose `X-Forwarded-*` headers are believed."
+    )
     max_upload_bytes: int = Field(1_000_000_000, ge=1, description="Largest upload of POST /batches; more gets 413.")
+    keep_free_bytes: int = Field(
+        500_000_000, ge=0, description="An upload that would leave less room on the state folder's disk gets 507."
+    )
     max_attempts: int = Field(3, ge=1, description="Times that work is started before it is parked as failed.")
     lease_s: float = Field(
         30, gt=0, le=600, description="Work whose worker has been silent for so long is given to another."
@@ -82,6 +97,9 @@ class Settings(BaseSettings):
     )
     inspect_every_s: int = Field(300, ge=10, description="How often a feed is inspected, unless it says otherwise.")
     fetch_timeout_s: float = Field(20, gt=0, description="How long a platform may take to answer.")
+    feed_hosts: str | None = Field(
+        None, description="Hosts, addresses and networks inside of your own network that feeds may be read from."
+    )
     x_token: SecretStr | None = Field(None, description="Bearer token of X's API v2.")
     x_url: str = Field("https://api.twitter.com", description="Where X's API is.")
     x_monthly_reads: int = Field(
@@ -137,6 +155,7 @@ class Settings(BaseSettings):
         None, pattern=r"^https?://\S+$", description="Where people reach the dashboard: links in notices lead there."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = Field("text", description="What a line of the log is; `json` for collectors.")
 
     @field_validator("home")
     @classmethod

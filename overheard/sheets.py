@@ -2,19 +2,23 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from typing import Final
 
 FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 """With one of these a spreadsheet takes a cell for a formula. Source: OWASP, CSV injection."""
 
+_NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*([eE][+-]?\d+)?", re.ASCII)
+
 
 def line(cells: Iterable[object]) -> str:
     """A row of a CSV file (RFC 4180), with its end. Texts that begin like a formula get an apostrophe before them."""
     written = io.StringIO()
-    csv.writer(written).writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
+    csv.writer(written).writerow([harmless(cell) if isinstance(cell, str) else cell for cell in cells])
     return written.getvalue()
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULAS) else text
+def harmless(text: str) -> str:
+    """What is written of a text: the same, unless a spreadsheet would run it. A number is no formula, signed or not."""
+    return f"'{text}" if text.startswith(FORMULAS) and not _NUMBER.fullmatch(text) else text

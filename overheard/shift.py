@@ -1,62 +1,171 @@
-"""Prior shift: how often the classes come in a stream, from what a model says that was taught another mix."""
+"""How often the classes come in a stream that nobody labelled, from what a model says that was taught another mix.
 
+A model errs on every brand in its own way: its log odds are off by something that nobody can know without labels. So
+a brand's shares and this bias are found together: the likeliest, given how much both differ from brand to brand.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 
-from overheard.aggregates import Floats
+from overheard.aggregates import MIDDLES, Floats
 
-HELD: Final = 1.0
+_POLES: Final = [0, 2]
+
+
+def _variances(negative: float, positive: float, correlation: float) -> Floats:
+    """Of log odds against neutral, from their standard deviations."""
+    both = np.array([negative, positive])
+    found: Floats = np.outer(both, both) * [[1, correlation], [correlation, 1]]
+    return found
+
+
+BIAS: Final = _variances(0.4, 0.4, -0.4)
+"""Between brands of one stream, of what a model's log odds are off by; fitted, see docs/estimates.md."""
+SPREAD: Final = _variances(0.7, 0.7, 0.0)
+"""Likewise, of the log odds of their shares."""
+FAR_BIAS: Final = _variances(0.6, 0.6, 0.5)
+"""What they may be on streams of another kind, where people speak and judge otherwise: what intervals allow for."""
+FAR_SPREAD: Final = _variances(1.0, 1.0, 0.5)
 _ROUNDS: Final = 50
-_CLOSE: Final = 1e-7
-_FREE: Final = np.array([[1.0, 0.0], [-1.0, -1.0], [0.0, 1.0]])
+_CLOSE: Final = 1e-6
+_LONGEST: Final = 1.0
+_SURE: Final = 1e-4 * np.eye(2)
+_ALL: Final = np.array([[1.0, 0.0], [-1.0, -1.0], [0.0, 1.0]])
 """Of three shares that sum to 1 two are free: how all move with the negative and the positive one."""
 
 
 @dataclass(frozen=True)
+class Taught:
+    """prior (3,): the mix of classes under which a model's probabilities are calibrated. usual (3,): the mix that a
+    brand's posts have before anybody looked, which is that of the rows that it was judged on."""
+
+    prior: Floats
+    usual: Floats
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> Self | None:
+        """As a manifest has them; None where it lacks the prior."""
+        if "prior" not in metrics:
+            return None
+        prior = np.array(metrics["prior"], np.float64)
+        found = (
+            np.array(metrics["calibration"]["found"], np.float64).sum(axis=0)
+            if "calibration" in metrics
+            else np.ones(3)
+        )
+        return cls(prior, found / found.sum())
+
+
+@dataclass(frozen=True)
 class Shift:
-    """shares (3,) of the classes; adapted (G, 3): the probabilities as they are under these. worth (3,): as sure as so
-    many posts drawn at random and labelled. correlation: of the negative and the positive share."""
+    """Of T counts: shares (T, 3) of the classes, and their covariance (T, 3, 3), which knows of the bias. adapted
+    (T, CELLS, 3): the probabilities as they are under these shares and the bias that was found."""
 
     shares: Floats
+    covariance: Floats
     adapted: Floats
-    worth: Floats
-    correlation: float
 
 
-def adapt(probabilities: Floats, counts: Floats, prior: Floats | None, held: float = HELD) -> Shift:
-    """probabilities: (G, 3), calibrated under `prior` (3,), of which there are counts (G,). held: so many posts that
-    are as the model says join in, which keeps a few posts from saying too much.
+@dataclass(frozen=True)
+class _Seen:
+    """What a model says once its log odds are moved; all about negative and positive. says (T, CELLS, 2); mean (T, 2).
+    The variance of one post's class, whole, and the part that is told by what is said of the post: (T, 2, 2) each."""
 
-    The shares under which the probabilities are likeliest: where the expectation maximisation of Saerens, Latinne &
-    Decaestecker (Adjusting the outputs of a classifier to new a priori probabilities, Neural Computation 14, 2002)
-    ends, but in a few of Newton's steps. Their variance is the inverse of the information: what a bootstrap over the
-    cells comes to, in a fraction of its time.
+    says: Floats
+    mean: Floats
+    whole: Floats
+    told: Floats
+
+    @classmethod
+    def of(cls, weights: Floats, odds: Floats, moved: Floats) -> Self:
+        """weights: (T, CELLS), sum to 1; odds: (CELLS, 2) against neutral; moved: (T, 2)."""
+        against = odds * np.exp(moved)[:, None]
+        says = against / (1 + against.sum(axis=2, keepdims=True))
+        mean = np.einsum("tg,tgk->tk", weights, says)
+        apart = says - mean[:, None]
+        told = (apart * weights[..., None]).transpose(0, 2, 1) @ apart
+        return cls(says, mean, _whole(mean), told)
+
+
+def adapt(counts: Floats, taught: Taught | None) -> Shift:
+    """counts: (T, CELLS), none without posts. taught: unknown, the model's probabilities are taken as they are.
+
+    Without any bias, and with shares that may be anything, this would be the maximum of the likelihood to which the
+    expectation maximisation of Saerens, Latinne & Decaestecker goes (Neural Computation 14, 2002). It multiplies a bias
+    where the model can hardly tell classes apart. With random effects: Laird & Ware, Biometrics 38 (1982); their mode,
+    by Gauss-Newton steps, and the inverse of its curvature.
     """
-    raw = counts @ probabilities / counts.sum()
-    if prior is None:
-        apart = probabilities - raw
-        return _shift(raw, probabilities, apart.T @ (apart * counts[:, None]) / counts.sum() ** 2)
-    likelihood, extra, shares = probabilities / prior, held * raw, raw
+    posts = counts.sum(axis=1)[:, None, None]
+    weights = counts / posts[..., 0]
+    odds = MIDDLES[:, _POLES] / MIDDLES[:, [1]]
+    if taught is None:
+        seen = _Seen.of(weights, odds, np.zeros((len(counts), 2)))
+        unknown = seen.whole - seen.told
+        return _shift(seen, seen.mean, seen.told / posts + unknown @ FAR_BIAS @ unknown)
+    odds = odds / (taught.prior[_POLES] / taught.prior[1])
+    usual = _log_odds(taught.usual[_POLES][None])
+    biased = real = np.tile(usual, (len(counts), 1))  # log odds of the shares, with the model's bias and without
+    slopes, pulls = np.zeros((len(counts), 6, 4)), np.zeros((len(counts), 6, 6))
+    slopes[:, 2:4, :2], slopes[:, :, 2:] = np.eye(2), np.tile(-np.eye(2), (3, 1))
+    pulls[:, 2:4, 2:4], pulls[:, 4:, 4:] = np.linalg.inv(BIAS), np.linalg.inv(SPREAD)
     for _ in range(_ROUNDS):
-        slopes = (likelihood @ _FREE) / (likelihood @ shares)[:, None]
-        upward = counts @ slopes + (extra / shares) @ _FREE
-        curved = slopes.T @ (slopes * counts[:, None]) + _FREE.T @ (_FREE * (extra / shares**2)[:, None])
-        step = _FREE @ np.linalg.solve(curved, upward)
-        shares = shares + step * _room(shares, step)
-        if float(np.abs(step).max()) < _CLOSE:
+        seen = _Seen.of(weights, odds, biased)
+        narrow = np.linalg.inv(seen.whole)
+        slopes[:, :2, :2] = narrow @ (seen.whole - seen.told)
+        pulls[:, :2, :2] = np.linalg.inv(narrow @ seen.told @ narrow / posts + _SURE)
+        off = np.concatenate([_log_odds(seen.mean) - real, biased - real, usual - real], axis=1)
+        pulled = slopes.transpose(0, 2, 1) @ pulls
+        step = -np.linalg.solve(pulled @ slopes, pulled @ off[..., None])[..., 0]
+        length = np.abs(step).max(axis=1, keepdims=True)
+        step /= np.maximum(1, length / _LONGEST)
+        biased, real = biased + step[:, :2], real + step[:, 2:]
+        if float(length.max(initial=0)) < _CLOSE:
             break
-    joint = likelihood * shares
-    return _shift(shares, joint / joint.sum(axis=1, keepdims=True), _FREE @ np.linalg.inv(curved) @ _FREE.T)
+    pulls[:, 2:4, 2:4], pulls[:, 4:, 4:] = np.linalg.inv(FAR_BIAS), np.linalg.inv(FAR_SPREAD)
+    spread = np.linalg.inv(slopes.transpose(0, 2, 1) @ pulls @ slopes)[:, 2:, 2:]
+    shares = _shares(real)
+    return _shift(seen, shares, _whole(shares) @ spread @ _whole(shares))
 
 
-def _room(shares: Floats, step: Floats) -> float:
-    """How much of a step can be made so that each share keeps a tenth of what it is at least."""
-    return float(min(1.0, *(0.9 * shares[step < 0] / -step[step < 0]))) if (step < 0).any() else 1.0
+def moved(before: Floats, after: Floats, taught: Taught | None) -> tuple[Floats, Floats]:
+    """By how much shares (3,) went up from one count (CELLS,) to another, and the covariance (3, 3) that chance gives.
+
+    The model is taken to err alike in both. It says less than what is so, the less it can tell classes apart.
+    """
+    counts = np.stack([before + after, before, after])
+    both, posts = adapt(counts[:1], taught), counts.sum(axis=1)
+    says = both.adapted[0][:, _POLES]
+    mean, early, late = counts @ says / posts[:, None]
+    told = (says - mean).T @ ((says - mean) * counts[0][:, None]) / posts[0] + _SURE
+    more = _whole(both.shares[:, _POLES])[0] @ np.linalg.inv(told)
+    spread = more @ told @ more.T * (1 / posts[1] + 1 / posts[2])
+    return _ALL @ more @ (late - early), _ALL @ spread @ _ALL.T
 
 
-def _shift(shares: Floats, adapted: Floats, spread: Floats) -> Shift:
-    varies = np.maximum(np.diag(spread), 1e-12)
-    worth = np.maximum(shares * (1 - shares), 1e-6) / varies
-    return Shift(shares, adapted, worth, float(spread[0, 2] / np.sqrt(varies[0] * varies[2])))
+def _log_odds(shares: Floats) -> Floats:
+    """(T, 2) against neutral."""
+    found: Floats = np.log(shares / (1 - shares.sum(axis=1, keepdims=True)))
+    return found
+
+
+def _shares(log_odds: Floats) -> Floats:
+    odds = np.exp(log_odds)
+    found: Floats = odds / (1 + odds.sum(axis=1, keepdims=True))
+    return found
+
+
+def _whole(shares: Floats) -> Floats:
+    """(T, 2, 2): the covariance of one draw; also how shares move with their log odds."""
+    return shares[:, :, None] * (np.eye(2) - shares[:, None, :])
+
+
+def _shift(seen: _Seen, shares: Floats, spread: Floats) -> Shift:
+    """With neutral, which is what is left."""
+    return Shift(_with_neutral(shares), _ALL @ spread @ _ALL.T, _with_neutral(seen.says))
+
+
+def _with_neutral(poles: Floats) -> Floats:
+    return np.stack([poles[..., 0], 1 - poles.sum(axis=-1), poles[..., 1]], axis=-1)

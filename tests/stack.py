@@ -43,7 +43,8 @@ class RunningStack:
         self.home = home
         self.port, self.flower_port = free_port(), free_port()
         ports = {"port": self.port, "flower_port": self.flower_port, "mlflow_port": free_port()}
-        mine = {f"OVERHEARD_{k.upper()}": str(v) for k, v in {"home": home, **ports, **settings}.items()}
+        said = {"home": home, "feed_hosts": "127.0.0.1", **ports, **settings}
+        mine = {f"OVERHEARD_{name.upper()}": str(value) for name, value in said.items()}
         outer = {name: value for name, value in os.environ.items() if not name.startswith("OVERHEARD_")}
         self.environment = {**outer, **mine}
         self.arguments = [OVERHEARD, "up", "--no-demo", *(word for name in without for word in ("--without", name))]

@@ -1,9 +1,11 @@
 """The shape of the house: what may import what, and how light the light parts are."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
+UNSAFE_MODULES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
 HEAVY = ("torch", "transformers", "onnxruntime", "mlflow", "datasets")
 ROOT = Path(__file__).parent.parent
 
@@ -69,3 +71,25 @@ def test_only_the_settings_read_the_environment() -> None:
         if "os.environ" in (text := path.read_text()) or "os.getenv" in text
     }
     assert readers == {Path("overheard/settings.py")}
+
+
+def test_no_model_can_bring_code_along() -> None:
+    """Pickles run what they hold: nothing here reads one, and weights are safetensors or ONNX alone."""
+    unsafe, loaders = [], []
+    for path in sorted(path for room in ("api", "overheard", "worker") for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            unsafe += [f"{path}: {name}" for name in names if name.partition(".")[0] in UNSAFE_MODULES]
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                said = {keyword.arg: keyword.value for keyword in node.keywords}
+                owner = ast.unparse(node.func.value)
+                if owner == "torch" and node.func.attr in ("load", "save"):
+                    unsafe.append(f"{path}: torch.{node.func.attr}")
+                if node.func.attr == "from_pretrained" and "Model" in owner:
+                    loaders.append(ast.unparse(said.get("use_safetensors", ast.Constant(None))))
+                if ast.unparse(said.get("trust_remote_code", ast.Constant(False))) != "False":
+                    unsafe.append(f"{path}: trust_remote_code")
+    assert unsafe == []
+    assert len(loaders) >= 4
+    assert set(loaders) == {"True"}

@@ -7,9 +7,10 @@ import logging
 import sys
 from collections.abc import Callable
 
+from overheard import logs
 from overheard.errors import OverheardError, SettingsError
 from overheard.stack import required
-from worker import context, names
+from worker import context, names, traced
 from worker.app import app
 from worker.heartbeat import Heart
 from worker.living import node
@@ -110,11 +111,8 @@ def main() -> None:
     if kind not in KINDS or len(name) > (kind in NAMED):
         sys.exit(f"usage: python -m worker {'|'.join(KINDS)}, with a name of its own for a second {' or '.join(NAMED)}")
     try:
-        logging.basicConfig(
-            level=context.get().settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
-        for client in ("httpx", "httpx2"):  # they log whole addresses, and a feed's may hold a key
-            logging.getLogger(client).setLevel(logging.WARNING)
+        settings = context.get().settings
+        logs.configure(settings.log_level, settings.log_format, traced.about)
         KINDS[kind](*name)
     except OverheardError as error:
         sys.exit(f"worker {kind}: {error}")

@@ -2,4 +2,4 @@
 
 from celery import Celery
 
-app = Celery("overheard", config_source="worker.config")
+app = Celery("overheard", config_source="worker.config", task_cls="worker.careful:Checked")

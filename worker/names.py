@@ -75,9 +75,11 @@ HOUSEKEEPERS = "overheard:housekeepers"
 REDELIVERIES = "overheard:redeliveries"
 """Counter: scoring messages that came a second time because their first worker never acknowledged them."""
 
-
 PARKED = "overheard:parked"
-"""List: entries of the queues that were no messages, the newest first."""
+"""List: what was on a queue and no worker could use, the newest first, JSON."""
+
+PARKED_COUNT = "overheard:parked_count"
+"""Counter of these."""
 
 
 def replies(process: str) -> str:

@@ -1,13 +1,14 @@
 """The transport of the queue: an entry that is no message of ours is parked, and stops nobody.
 
 kombu takes for granted that whatever lies in a list is a message. Anything else ends the worker that reads it, with all
-that it has in hand. What is a message, but of a task that nobody knows, or with arguments that don't fit, Celery logs
-and drops by itself.
+that it has in hand. What is a message, but of a task that nobody knows, or with arguments that don't fit, is parked by
+`worker.careful`.
 """
 
 import json
 import logging
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from kombu.transport import TRANSPORT_ALIASES
@@ -15,9 +16,13 @@ from kombu.transport import redis as kombu_redis
 from redis import Redis
 from redis.connection import Connection
 
-from worker.names import PARKED
+from worker.names import PARKED, PARKED_COUNT
 
 KEPT: Final = 1000
+"""The newest; more only tell the same."""
+KEPT_S: Final = 7 * 86_400
+MOST_BYTES: Final = 65_536
+"""Of a message that is larger its facts alone are kept."""
 log = logging.getLogger(__name__)
 
 
@@ -30,10 +35,21 @@ class Client(Redis):
         if command_name != "BRPOP" or not answer or is_message(answer[1]):
             return answer
         queue, entry = answer
-        log.error("%d bytes on the queue %s are no message: parked in %s", len(entry), queue.decode(), PARKED)
-        self.lpush(PARKED, entry)
-        self.ltrim(PARKED, 0, KEPT - 1)
+        park(self, entry, f"no message, on the queue {queue.decode()}")
         return None
+
+
+def park(redis: Redis, body: bytes, reason: str, task: str = "", task_id: str = "") -> None:
+    """As JSON, the newest first."""
+    facts = {"at": datetime.now(UTC).isoformat(), "reason": reason, "task": task, "id": task_id, "bytes": len(body)}
+    kept = b64encode(body).decode() if len(body) <= MOST_BYTES else None
+    with redis.pipeline() as pipe:
+        pipe.incr(PARKED_COUNT)
+        pipe.lpush(PARKED, json.dumps({**facts, "body": kept}))
+        pipe.ltrim(PARKED, 0, KEPT - 1)
+        pipe.expire(PARKED, KEPT_S)
+        pipe.execute()
+    log.error("parked %d bytes in %s: %s (task %r, id %r)", len(body), PARKED, reason, task, task_id)
 
 
 class Channel(kombu_redis.Channel):

@@ -19,15 +19,15 @@ def sign_in() -> str:
 def begin_session() -> tuple[str, int] | BaseResponse:
     """The cookie holds a reference to the key, so a key that is revoked ends its sessions."""
     auth.require_token()
-    wanted = _next()
+    wanted, secret = _next(), request.form.get("key", "").strip()
     try:
-        owner, _ = auth.identify(request.form.get("key", "").strip())
+        owner, _ = auth.identify(secret)
     except Unauthorized:
         problem = "This key is unknown or revoked. Check that you copied all of it."
         return render_template("sign_in.html", next=wanted, problem=problem), 401
     session.clear()
     session.permanent = True
-    session[auth.SESSION_KEY] = auth.reference(owner)
+    session[auth.SESSION_KEY] = auth.reference(owner, secret)
     return redirect(wanted, 303)
 
 

@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 from api.pages import zones
 from overheard.estimates import MIN_POSTS
 from overheard.store import series, shares
-from overheard.store.movements import Filters
-from overheard.store.series import Point, Step
+from overheard.store.series import Filters, Point, Step
 from overheard.store.shares import Estimated
 from overheard.store.tables.counts import Hour
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from flask import request
 from markupsafe import Markup
+
+from overheard.zones import names
 
 COOKIE: Final = "tz"
 
@@ -15,13 +16,7 @@ COOKIE: Final = "tz"
 def of_reader() -> ZoneInfo:
     """UTC until the browser has told."""
     name = request.cookies.get(COOKIE, "")
-    return ZoneInfo(name if name in _known() else "UTC")
-
-
-@cache
-def _known() -> frozenset[str]:
-    """Asking takes a tenth of a second: it looks into every file."""
-    return frozenset(available_timezones())
+    return ZoneInfo(name if name in names() else "UTC")
 
 
 def local(at: datetime, form: str) -> str:

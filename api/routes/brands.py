@@ -81,7 +81,7 @@ class BrandPage(BaseModel):
     next_cursor: str | None = Field(description="null on the last page")
 
 
-class ChangeView(BaseModel):
+class AppliedChange(BaseModel):
     action: Literal["added", "changed", "removed", "unchanged"]
     brand: str
     feed: str = Field(description="Its source; empty: the brand itself")
@@ -89,7 +89,7 @@ class ChangeView(BaseModel):
 
 
 class Changes(BaseModel):
-    changes: list[ChangeView]
+    changes: list[AppliedChange]
 
 
 @blueprint.get("", summary="Newest first", responses={200: BrandPage})
@@ -146,7 +146,7 @@ def apply(body: BrandsBody) -> Response:
     if not body.dry_run:
         for brand_id in others:
             brands.remove(house.database, brand_id)
-    views = [ChangeView.model_validate(change, from_attributes=True) for change in changes]
+    views = [AppliedChange.model_validate(change, from_attributes=True) for change in changes]
     return jsonify(Changes(changes=views).model_dump(mode="json"))
 
 

@@ -53,12 +53,12 @@ class ChangesQuery(BaseModel):
         return Period(first, second), Period(third, fourth)
 
 
-class ShareView(BaseModel):
+class SharesThen(BaseModel):
     posts: int = Field(description="Scored ones")
     value: float | None = Field(description="Mean probability of the class; null without a scored post")
 
 
-class PeriodView(ShareView):
+class PeriodView(SharesThen):
     since: datetime
     until: datetime
 
@@ -71,8 +71,8 @@ class PartView(BaseModel):
 
 class SourceView(BaseModel):
     source: str
-    before: ShareView
-    after: ShareView
+    before: SharesThen
+    after: SharesThen
     mix: float
     mood: float
 

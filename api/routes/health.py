@@ -1,7 +1,10 @@
 """For orchestrators: `/health/live` and `/health/ready`, open to all."""
 
+from typing import Literal
+
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,12 +16,32 @@ blueprint = APIBlueprint(
 )
 
 
-@blueprint.get("/live", summary="This process answers")
+class Live(BaseModel):
+    status: Literal["live"]
+
+
+class Ready(BaseModel):
+    status: Literal["ready", "not ready"]
+    checks: dict[str, str] = Field(description="What is looked at, and `ok` or what is wrong")
+    models: list[str] = Field(description="Versions that scoring workers serve")
+    problems: list[str] = Field(description="What they told was wrong with them")
+
+
+class Trainers(BaseModel):
+    status: Literal["ready", "no training worker"]
+    workers: list[str]
+
+
+@blueprint.get("/live", summary="This process answers", responses={200: Live})
 def live() -> Response:
     return jsonify({"status": "live"})
 
 
-@blueprint.get("/ready", summary="Redis and the database answer, and a scoring worker was heard of within 10 s")
+@blueprint.get(
+    "/ready",
+    summary="Redis and the database answer, and a scoring worker was heard of within 10 s",
+    responses=dict.fromkeys((200, 503), Ready),
+)
 def ready() -> tuple[Response, int]:
     checks: dict[str, str] = {"database": "ok", "redis": "ok", "worker": "ok"}
     models: list[str] = []
@@ -41,7 +64,11 @@ def ready() -> tuple[Response, int]:
     return jsonify(body), 200 if is_ready else 503
 
 
-@blueprint.get("/training", summary="A training worker was heard of within 10 s")
+@blueprint.get(
+    "/training",
+    summary="A training worker was heard of within 10 s",
+    responses=dict.fromkeys((200, 503), Trainers),
+)
 def training() -> tuple[Response, int]:
     trainers = services().desk.crew.trainers()
     return jsonify({"status": "ready" if trainers else "no training worker", "workers": trainers}), (

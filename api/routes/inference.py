@@ -62,7 +62,7 @@ blueprint = APIBlueprint(
     __name__,
     abp_tags=[{"name": "inference", "description": "Sentiment of texts"}],
     abp_security=SECURED,
-    abp_responses=dict.fromkeys((401, 413, 415, 422, 503), Problem),
+    abp_responses=dict.fromkeys((401, 409, 413, 415, 422, 503), Problem),
 )
 
 

@@ -81,7 +81,10 @@ def retry(path: JobPath) -> tuple[Response, int]:
     return jsonify(JobView.of(services().desk.retry(path.job_id)).model_dump(mode="json")), 202
 
 
-@blueprint.get("/<job_id>/events", summary="The job as server-sent events, until it has ended")
+EVENTS = {"description": "`job` events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
+@blueprint.get("/<job_id>/events", summary="The job as server-sent events, until it has ended", responses={200: EVENTS})
 @requires(Role.viewer)
 def events(path: JobPath) -> Response:
     house = services()

@@ -23,7 +23,10 @@ blueprint = APIBlueprint(
 )
 
 
-@blueprint.get("/metrics", summary="Prometheus text format")
+TEXT = {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+@blueprint.get("/metrics", summary="Prometheus text format", responses={200: TEXT})
 @requires(Role.viewer)
 def metrics() -> Response:
     shared = CollectorRegistry()
@@ -56,6 +59,10 @@ class _Shared:
         yield from self._of_listening()
         yield from self._of_alerts()
         yield self._of_notices()
+        set_aside = int(redis.get(names.PARKED_COUNT) or 0)
+        yield CounterMetricFamily(
+            "overheard_parked_messages", "Messages that no worker could use, and that were set aside", value=set_aside
+        )
         redelivered = int(redis.get(names.REDELIVERIES) or 0)
         yield CounterMetricFamily(
             "overheard_redeliveries", "Messages whose first worker never acknowledged them", value=redelivered

@@ -204,7 +204,7 @@ def change(path: RulePath, body: RuleChange) -> Response:
         return _shown(session, rules.change(session, path.rule_id, values, datetime.now(UTC)))
 
 
-@blueprint.delete("/<int:rule_id>", summary="Watch it no longer; its alerts go with it")
+@blueprint.delete("/<int:rule_id>", summary="Watch it no longer; its alerts go with it", responses={204: None})
 @requires(Role.operator)
 def remove(path: RulePath) -> tuple[str, int]:
     with services().database.write() as session:

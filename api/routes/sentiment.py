@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from flask import Response
 from flask_openapi import APIBlueprint
@@ -16,7 +16,7 @@ from api.auth import requires
 from api.routes.brands import BrandPath
 from api.schemas import SECURED, Problem
 from api.services import services
-from overheard import estimates
+from overheard import estimates, zones
 from overheard.estimates import Method, Share
 from overheard.scoring.bundle import LABELS
 from overheard.store import brands, series, shares
@@ -48,7 +48,7 @@ class SentimentQuery(BaseModel):
     @field_validator("tz")
     @classmethod
     def _exists(cls, name: str) -> str:
-        if name not in available_timezones():
+        if name not in zones.names():
             raise ValueError(f"there is no time zone {name[:50]!r}; write it like Europe/Berlin")
         return name
 
@@ -99,7 +99,7 @@ class PointView(BaseModel):
     is_complete: bool = Field(description="false: a feed did not hear everything then, so silence need not be calm")
 
 
-class GapView(BaseModel):
+class KnownGap(BaseModel):
     source: str
     since: datetime
     until: datetime
@@ -118,7 +118,7 @@ class Series(BaseModel):
     points: list[PointView]
     total: PointView = Field(description="The whole period, from the first point to the last")
     change: ChangeView | None = Field(description="Against the period before; null unless it was asked for")
-    gaps: list[GapView] = Field(description="Stretches of time of which a feed does not know everything")
+    gaps: list[KnownGap] = Field(description="Stretches of time of which a feed does not know everything")
 
 
 @blueprint.get("/<brand_id>/sentiment", summary="Posts and sentiment over time", responses={200: Series})

@@ -1,10 +1,10 @@
 """The calls that start and watch a training: `/train/start` and `/train/get_state`."""
 
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response, g, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from api.auth import requires
 from api.routes.inference import IdempotencyKey
@@ -40,6 +40,12 @@ class Started(BaseModel):
     job_id: str
 
 
+class NoTraining(BaseModel):
+    """Before any training."""
+
+    message: Literal["No training instance running!"]
+
+
 class TrainingState(BaseModel):
     done: bool
     error: str | None
@@ -47,6 +53,10 @@ class TrainingState(BaseModel):
     stage: str
     progress: dict[str, Any]
     job_id: str
+
+
+class Standing(RootModel[TrainingState | NoTraining]):
+    """Of the newest training."""
 
 
 @blueprint.post("/start", summary="Start a training", responses={202: Started})
@@ -58,9 +68,9 @@ def start(body: TrainingBody, header: IdempotencyKey) -> tuple[Response, int]:
 
 
 @blueprint.get(
-    "/get_state", operation_id="get_state", summary="How the newest training stands", responses={200: TrainingState}
+    "/get_state", operation_id="get_state", summary="How the newest training stands", responses={200: Standing}
 )
-@blueprint.post("/get_state", operation_id="post_state", summary="The same", responses={200: TrainingState})
+@blueprint.post("/get_state", operation_id="post_state", summary="The same", responses={200: Standing})
 @requires(Role.viewer)
 def state() -> Response:
     with services().database.read() as session:

@@ -5,8 +5,7 @@ It reads one JSON object: `check` (an address), `draw` (a chart) or `send` (a me
 input alone, and what it answers holds none of their secrets. It ends with whoever
 holds the other end of the pipe that its argument names.
 
-It calls nothing but what `overheard.reach` allows: an audit hook looks at every connection as it is made, so a name
-that leads elsewhere by then, a redirect or a proxy change nothing.
+It calls nothing but what `overheard.reach` allows.
 """
 
 import base64
@@ -22,16 +21,12 @@ from overheard.alerts import drawing, mail
 from overheard.alerts.mail import Envelope
 from overheard.alerts.message import Chart, Message
 from overheard.errors import DataError, NotDelivered, OverheardError
-from overheard.reach import Reach, refusal
+from overheard.reach import Reach, Refused, guard
 from overheard.recipients import parse, scrubbed
 
 MAX_BRIEF_CHARS: Final = 1800
 """What every chat takes."""
 UNSAID: Final = "it was not taken, and no reason was given"
-
-
-class Refused(Exception):
-    """Raised by a connection that is not allowed. No OSError: nobody then tries the next address."""
 
 
 def main() -> None:
@@ -119,25 +114,6 @@ def _sent(url: str, schemes: str, reach: Reach, message: Message) -> str:
     except (OSError, SMTPException) as error:
         raise NotDelivered(scrubbed(f"{plugin.smtp_host}:{plugin.port}: {error}", url)) from None
     return ""
-
-
-def guard(reach: Reach) -> None:
-    """From now on this process connects nowhere else. There is no way back."""
-
-    def look(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in ("socket.connect", "socket.sendto"):
-            address = str(arguments[1][0]) if isinstance(arguments[1], tuple) else str(arguments[1])
-            if not _is_allowed(reach, address):
-                raise Refused(refusal(address, address))
-
-    sys.addaudithook(look)
-
-
-def _is_allowed(reach: Reach, address: str) -> bool:
-    try:
-        return reach.has(address)
-    except ValueError:  # no number: a socket in the file system, or a name that nobody has looked up yet
-        return False
 
 
 def _mailed(plugin: Any, message: Message) -> str:

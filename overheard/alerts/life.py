@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import Enum, auto
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from overheard import zones
 from overheard.errors import DataError
 
 
@@ -42,7 +43,7 @@ def step(past: Past, *, is_found: bool, is_unknown: bool, now: datetime, calm_s:
 
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in zones.names():
         raise ValueError(f"there is no time zone {name[:50]!r}; write it like Europe/Berlin")
     return name
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
+from overheard.disk import require_room
 from overheard.errors import DataError, NoRoom
 from overheard.limits import MAX_MESSAGE_CHARS
 from overheard.rows import Rows, open_upload, texts
@@ -51,6 +52,8 @@ def _useless(rows: Rows, rejects: Rejects) -> str:
 def _store(database: Database, settings: Settings, job_id: str, rows: Rows, text_column: str) -> None:
     number = 0
     for chunk in rows.chunks():
+        if database.engine.dialect.name == "sqlite":  # else it has a disk of its own
+            require_room(settings)
         new = list(_cut(chunk, text_column))
         with database.write() as session:
             batches.add_parts(session, job_id, number, new, datetime.now(UTC), settings.lease_s)

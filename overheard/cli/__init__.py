@@ -12,6 +12,7 @@ from overheard.cli.doctor import doctor
 from overheard.cli.evaluate import evaluate
 from overheard.cli.feeds import app as feeds
 from overheard.cli.keep import backup, migrate, restore
+from overheard.cli.keys import app as keys
 from overheard.cli.labels import app as labels
 from overheard.cli.models import app as models
 from overheard.cli.models import export
@@ -38,6 +39,7 @@ for command in plain:
 app.add_typer(audits, name="audits")
 app.add_typer(brands, name="brands")
 app.add_typer(feeds, name="feeds")
+app.add_typer(keys, name="keys")
 app.add_typer(labels, name="labels")
 app.add_typer(models, name="models")
 app.add_typer(rules, name="rules")

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import Final, cast
 
 from overheard.collectors.base import Collector
+from overheard.collectors.guarded import guarded
 from overheard.errors import DataError
 from overheard.settings import Settings
 
@@ -31,7 +32,7 @@ def sources() -> tuple[str, ...]:
 
 
 def collector(source: str, settings: Settings) -> Collector:
-    """Raises DataError for a source that nobody collects from."""
+    """Kept to where feeds may be read from. Raises DataError for a source that nobody collects from."""
     if source in OURS:
         module, _, name = OURS[source].partition(":")
         found = getattr(import_module(f"{__name__}.{module}"), name)
@@ -39,4 +40,4 @@ def collector(source: str, settings: Settings) -> Collector:
         found = next(iter(entries)).load()
     else:
         raise DataError(f"no source {source!r}: there are {', '.join((*sources(), PUSHED))}")
-    return cast(Collector, found(settings))
+    return guarded(cast(Collector, found(settings)), settings)

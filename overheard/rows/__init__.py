@@ -1,8 +1,9 @@
 """Rows in CSV, JSONL and Parquet files, read and written in chunks: memory stays flat, however long the file is.
 
 A file is checked to its end when it is opened: what is wrong in its last line is said before work on the first begins.
-CSV cells stay the texts they are. A JSONL column takes the type that all its values have; one that mixes types, or
-holds lists or objects, travels as JSON text and is written to JSONL as it was. Parquet keeps its schema.
+CSV cells stay the texts they are; before one that a spreadsheet would run an apostrophe is written. A JSONL column
+takes the type that all its values have; one that mixes types, or holds lists or objects, travels as JSON text and is
+written to JSONL as it was. Parquet keeps its schema.
 """
 
 import json

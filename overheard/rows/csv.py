@@ -1,4 +1,4 @@
-"""CSV: a header, then cells that stay the texts they are."""
+"""CSV: a header, then cells that stay the texts they are, save for those that a spreadsheet would run as formulas."""
 
 import csv
 import io
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from overheard.errors import DataError
 from overheard.rows.base import Line, Rows, Source, chunked, lines, values
+from overheard.sheets import harmless
 
 MAX_CELL_CHARS: Final = 10_000_000  # an unclosed quote would otherwise take the rest of the file for one cell
 
@@ -102,11 +103,14 @@ class Writer:
     def __init__(self, sink: BinaryIO, schema: pa.Schema) -> None:
         self._file = io.TextIOWrapper(sink, encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(schema.names)
+        self._quoting = csv.writer(self._file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        self._writer.writerow(map(harmless, schema.names))
 
     def write(self, table: pa.Table) -> None:
         columns = [[_cell(value) for value in values(column)] for column in table.columns]
-        self._writer.writerows(zip(*columns, strict=True))
+        for row in zip(*columns, strict=True):
+            has_return = any(isinstance(cell, str) and "\r" in cell for cell in row)
+            (self._quoting if has_return else self._writer).writerow(row)  # csv leaves a lone one without its quotes
 
     def close(self) -> None:
         self._file.close()
@@ -115,4 +119,6 @@ class Writer:
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return harmless(value)
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -133,5 +134,10 @@ def queue(settings: Settings) -> Iterator[Finding]:
     elif (policy := facts.get("maxmemory_policy", "noeviction")) != "noeviction":
         detail = f"Redis {number} drops queued work when its memory is full (maxmemory-policy {policy})"
         yield Finding("queue server", "warning", detail, "set its maxmemory-policy to noeviction")
+    elif not urlsplit(settings.redis_url.get_secret_value()).password:
+        detail = f"Redis {number} opens without a password: whoever reaches it can have any task run"
+        yield Finding(
+            "queue server", "warning", detail, "give it one (requirepass), and name it in OVERHEARD_REDIS_URL"
+        )
     else:
         yield Finding("queue server", "ok", f"Redis {number}")

@@ -156,7 +156,7 @@ def _keep_demo(settings: Settings, api: str, key: str) -> None:
 def _show_urls(settings: Settings, members: list[Program], new_key: str | None, report: Report) -> None:
     for program in members:
         if program.url:
-            login = "  (user admin, password: the API key)" if program.name == "flower" else ""
+            login = "  (user admin, password: the API key)" if program.name in ("flower", "mlflow") else ""
             report.line(f"  {program.name:<7} {program.url}{login}")
     if settings.api_key:
         report.line("  key     the one in OVERHEARD_API_KEY")

@@ -7,7 +7,7 @@ import socket
 import psutil  # type: ignore[import-untyped]
 
 PRIVATE_PORTS = range(20_000, 30_000)  # below the range that systems take a client's ports from
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not an address to listen on, one to reach
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nosec B104 - not an address to listen on, one to reach
 
 
 def url(host: str, port: int) -> str:

@@ -77,7 +77,7 @@ def mlflow_url(settings: Settings) -> str:
 
 
 def mlflow_host(settings: Settings) -> str:
-    """MLflow knows no keys, so it is never offered to other machines."""
+    """It speaks in the clear, and the API shows what it knows: so it is never offered to other machines."""
     return settings.host if settings.is_loopback else "127.0.0.1"
 
 
@@ -86,6 +86,8 @@ def _mlflow(settings: Settings) -> tuple[str, ...]:
     return (
         "mlflow",
         "server",
+        "--app-name",
+        "basic-auth",
         *listen,
         "--backend-store-uri",
         "sqlite:///../mlflow.db",

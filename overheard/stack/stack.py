@@ -11,7 +11,7 @@ import httpx2
 
 from overheard.errors import StackError
 from overheard.settings import Settings
-from overheard.stack import processes, resp
+from overheard.stack import mlflow, processes, resp
 from overheard.stack.embedded import Embedded, configure
 from overheard.stack.home import Lock, log_file, tail, write_private
 from overheard.stack.programs import Program
@@ -54,6 +54,8 @@ class Stack:
         environment = self.settings.environment(
             OVERHEARD_REDIS_URL=self._redis_url,
             OVERHEARD_API_KEY=key,
+            **mlflow.server(self.settings.home, key),
+            **({} if self.settings.mlflow_url else mlflow.client(key)),
             MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
             MLFLOW_DISABLE_TELEMETRY="true",
             PYTHONSAFEPATH="1",  # a folder of a package's name where a process happens to run is not that package

@@ -5,7 +5,7 @@ import re
 import secrets
 import subprocess
 import sys
-import xmlrpc.client
+import xmlrpc.client  # nosec B411 - it reads what our own supervisord says, behind a password
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException

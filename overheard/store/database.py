@@ -23,7 +23,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = create_engine(url, pool_pre_ping=True)
+        # Parameters hold texts, and errors are logged.
+        self.engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
         readers = self.engine.execution_options(reads_only=True)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _configure_sqlite)

@@ -15,6 +15,7 @@ from overheard.movement import Cell, Comparison, Share, Split
 from overheard.scoring.bundle import LABELS
 from overheard.store import hours, sampled
 from overheard.store.sampled import Sampled
+from overheard.store.series import Filters
 from overheard.store.tables.counts import Hour
 from overheard.store.tables.heard import Mention, Score
 from overheard.words import Grown, Said
@@ -25,8 +26,6 @@ COMPARED: Final = 4_000
 """Posts that are looked at for scores of two versions."""
 EXAMPLES: Final = 5
 Terms: TypeAlias = Callable[[str], frozenset[str]]
-Filters: TypeAlias = tuple[str | None, str | None]
-"""A source and a language; None for all."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ HOUR: Final = timedelta(hours=1)
 MAX_STEPS: Final = 1500
 _NOTHING: Final = summary(np.zeros((0, 3))).moments.pack()
 """What a row without posts would keep: all rows' moments are of one size, unless they are of an older format."""
+Filters: TypeAlias = tuple[str | None, str | None]
+"""A source and a language; None for all."""
 _Sums: TypeAlias = Mapping[Any, Any]
 _SUMS: Final = ("posts", "reach", *(f"called_{name}" for name in LABELS), *(f"sum_{name}" for name in LABELS))
 

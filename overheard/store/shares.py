@@ -1,19 +1,22 @@
 """A brand's shares over time, each with how sure it is: hourly counts, and what people said of a sample."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import Moments, Summary
-from overheard.estimates import MIN_AUDITS, Audits, Estimate
+from overheard.estimates import MIN_AUDITS, Audits, Estimate, Samples, Taught
 from overheard.remembered import remembered
 from overheard.store import audited, models, series
 from overheard.store.audited import Audited
-from overheard.store.series import Point
+from overheard.store.series import HOUR, Point
+from overheard.store.tables.base import EPOCH
 
+WEEK: Final = timedelta(days=7)
 NEAR: Final = timedelta(days=28)
 """A model errs today about as it did so long ago."""
 COVERED: Final = 0.6
@@ -38,9 +41,9 @@ def read(
     """A point between each two times, and all of them as one. source: of one platform only; language: in one only."""
     points = series.read(session, brand_id, times, source, language)
     total = together(points)
-    people = audited.read(session, brand_id, total.since - NEAR, total.until + NEAR)
-    priors = {version: told.get("prior") for version, told in models.metrics(session, total.versions).items()}
-    *found, whole = (Estimated(point, _estimate(point, people, priors, source, language)) for point in (*points, total))
+    people = audited.read(session, brand_id, total.since - NEAR - WEEK, total.until + NEAR + WEEK)
+    taught = {version: Taught.of(told) for version, told in models.metrics(session, total.versions).items()}
+    *found, whole = _estimated((*points, total), taught, _sampling(people, source, language))
     return found, whole
 
 
@@ -69,17 +72,35 @@ def together(points: Sequence[Point]) -> Point:
     )
 
 
-def _estimate(
-    point: Point, people: Audited, priors: dict[str, Any], source: str | None, language: str | None
-) -> Estimate:
-    prior = priors.get(next(iter(point.versions), ""))
-    own = people.between(point.since, point.until, source, language)
-    if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
-        return remembered(point.counted, own, None, prior)
-    nearby = people.between(point.since - NEAR, point.until + NEAR, source, language)
-    if (source or language) and len(nearby) < MIN_AUDITS:
-        nearby = people.between(point.since - NEAR, point.until + NEAR)
-    return remembered(point.counted, None, nearby, prior)
+def _estimated(
+    points: Sequence[Point], taught: Mapping[str, Taught | None], sampled: Callable[[Point], Samples]
+) -> Iterator[Estimated]:
+    """Points that one version read most of are estimated together."""
+    mostly = [taught.get(next(iter(point.versions), "")) for point in points]
+    samples = [sampled(point) for point in points]
+    found = dict[int, Estimate]()
+    for one in {id(one): one for one in mostly}.values():
+        places = [place for place, other in enumerate(mostly) if other is one]
+        told = remembered([points[place].counted for place in places], [samples[place] for place in places], one)
+        found |= zip(places, told, strict=True)
+    return (Estimated(point, found[place]) for place, point in enumerate(points))
+
+
+def _sampling(people: Audited, source: str | None, language: str | None) -> Callable[[Point], Samples]:
+    @cache
+    def around(first: int, last: int) -> Audits:
+        """Of whole weeks: their days share them, so what these tell is worked out once."""
+        since, until = EPOCH + first * WEEK - NEAR, EPOCH + (last + 1) * WEEK + NEAR
+        nearby = people.between(since, until, source, language)
+        return nearby if len(nearby) >= MIN_AUDITS else people.between(since, until)
+
+    def samples(point: Point) -> Samples:
+        own = people.between(point.since, point.until, source, language)
+        if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
+            return own, None
+        return None, around((point.since - EPOCH) // WEEK, (point.until - EPOCH - HOUR) // WEEK)
+
+    return samples
 
 
 def _reached(audits: Audits) -> float:

@@ -1,13 +1,14 @@
 """Who may do what, what is open to all, and what programs and people find there."""
 
 import json
+import subprocess
 import time
 
 import httpx2
 import pytest
 
 from overheard import demo
-from tests.stack import RunningStack
+from tests.stack import OVERHEARD, RunningStack
 
 KEYED = ["/jobs", "/metrics", "/openapi/swagger", "/openapi/openapi.json", "/keys", "/nowhere"]
 
@@ -61,6 +62,55 @@ def test_a_revoked_key_opens_nothing(stack: RunningStack) -> None:
     with stack.new_client(made["key"]) as client:
         assert client.get("/jobs").status_code == 401
     assert stack.client.delete("/keys/unknown").status_code == 404
+
+
+def test_a_rotated_key_opens_by_its_new_secret_at_once(stack: RunningStack) -> None:
+    made = stack.client.post("/keys", json={"name": "turned", "role": "viewer"}).json()
+    kept = stack.client.post(f"/keys/{made['id']}/rotate").json()
+    assert kept["old_until"] is not None
+    gone = stack.client.post(f"/keys/{made['id']}/rotate", json={"grace_s": 0}).json()
+    assert (gone["id"], gone["old_until"]) == (made["id"], None)
+    opens = []
+    for key in (made, kept, gone):
+        with stack.new_client(key["key"]) as client:
+            opens.append(client.get("/jobs").status_code)
+    assert opens == [401, 401, 200]
+    assert stack.client.post(f"/keys/{made['id']}/rotate", json={"grace_s": -1}).status_code == 422
+    assert stack.client.post("/keys/unknown/rotate").status_code == 404
+
+
+def test_the_last_use_of_a_key_is_told_once_a_minute_at_most(stack: RunningStack) -> None:
+    made = stack.client.post("/keys", json={"name": "seldom", "role": "viewer"}).json()
+    told = [_last_use(stack, made["id"])]
+    with stack.new_client(made["key"]) as client:
+        for _ in range(2):
+            client.get("/jobs")
+            told.append(_last_use(stack, made["id"]))
+    assert told[0] is None
+    assert told[1] == told[2] is not None
+
+
+def _last_use(stack: RunningStack, key_id: str) -> str | None:
+    (found,) = [key for key in stack.client.get("/keys").json() if key["id"] == key_id]
+    return found["last_used_at"]
+
+
+def test_keys_are_made_rotated_and_revoked_on_the_command_line(stack: RunningStack) -> None:
+    def keys(*words: str) -> str:
+        run = subprocess.run([OVERHEARD, "keys", *words], env=stack.environment, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    made = keys("make", "nightly report", "--role", "viewer")
+    key_id = made.split()[0]
+    assert "nightly report" in keys("list")
+    assert made.split()[-4] not in keys("list", "--json")
+    turned = keys("rotate", key_id, "--grace", "0")
+    assert turned.splitlines()[-1] == "the old secret is void"
+    with stack.new_client(turned.splitlines()[1].split()[0]) as client:
+        assert client.get("/jobs").status_code == 200
+        keys("revoke", key_id)
+        assert client.get("/jobs").status_code == 401
 
 
 def test_another_sites_page_can_not_use_a_remembered_password(stack: RunningStack) -> None:

@@ -55,7 +55,8 @@ class Case(ABC):
 
     def collector(self, **settings: Any) -> Collector:
         """A new one, as after a restart; `settings` win."""
-        return collector(self.source, Settings(**{**self.secrets, **self.settings(), **settings}))
+        near = {"feed_hosts": "127.0.0.1"}
+        return collector(self.source, Settings(**{**near, **self.secrets, **self.settings(), **settings}))
 
     @abstractmethod
     def publish(self, *texts: str) -> list[str]:

@@ -51,7 +51,8 @@ class Listening:
         """An inspection, by a process of its own; it says "kept" after each page that holds something new."""
         with self.database.write() as session:  # whoever was killed has been silent for long enough
             session.execute(update(Feed).values(lease_until=None))
-        settings: dict[str, Any] = {**self.case.secrets, **self.case.settings(), "database_url": self.url}
+        near = {"database_url": self.url, "feed_hosts": "127.0.0.1"}
+        settings: dict[str, Any] = {**self.case.secrets, **self.case.settings(), **near}
         mine = {f"OVERHEARD_{name.upper()}": str(value) for name, value in settings.items()}
         outer = {name: value for name, value in os.environ.items() if not name.startswith("OVERHEARD_")}
         command = [sys.executable, "-c", INSPECTION, str(self.feed_id)]

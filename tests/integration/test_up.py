@@ -48,12 +48,26 @@ def test_one_command_shows_the_demo_and_all_urls_and_ctrl_c_leaves_nothing(tmp_p
             url = f"http://127.0.0.1:{stack.environment[f'OVERHEARD_{name}PORT']}"
             assert url in shown
             assert httpx2.get(url + path, trust_env=False).status_code == 200
+        check_passwords(stack)
         began = time.monotonic()
         os.killpg(stack.process.pid, signal.SIGINT)
         assert stack.process.wait(STOP_S) == 0
         assert time.monotonic() - began < STOP_S
         assert stack.processes() == []
         assert not (stack.home / "stack.json").exists()
+
+
+def check_passwords(stack: RunningStack) -> None:
+    """Flower and MLflow open by the key alone; MLflow's mirror has it."""
+    doors = {"FLOWER_": "/api/workers", "MLFLOW_": "/api/2.0/mlflow/experiments/search?max_results=10"}
+    for name, path in doors.items():
+        url = f"http://127.0.0.1:{stack.environment[f'OVERHEARD_{name}PORT']}{path}"
+        for login in (None, ("admin", "wrong"), ("admin", "password1234")):
+            assert httpx2.get(url, auth=login, trust_env=False).status_code == 401
+        assert httpx2.get(url, auth=("admin", stack.key), trust_env=False).status_code == 200
+    environment = stack.program("worker", "io").environ()
+    login = tuple(environment[f"MLFLOW_TRACKING_{name}"] for name in ("USERNAME", "PASSWORD"))
+    assert login == ("admin", stack.key)
 
 
 def test_a_second_start_in_the_same_home_is_refused_and_the_first_runs_on(stack: RunningStack) -> None:

@@ -2,18 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from overheard.aggregates import CELLS, MIDDLES, Floats, Moments, Summary, cells, summary
-from overheard.estimates import MIN_AUDITS, MIN_POSTS, Audits, Estimate, Method, change, estimate
+from overheard.demo import posts
+from overheard.estimates import MIN_AUDITS, MIN_POSTS, Audits, Estimate, Method, Taught, change, estimate, estimate_each
 from overheard.intervals import Share, difference, wilson
-from overheard.shift import adapt
+from overheard.registry import locate
+from overheard.scoring.bundle import LABELS, read_manifest
+from overheard.scoring.onnx import OnnxEngine
+from overheard.shift import BIAS, SPREAD, moved
 
 DRAWS = 500
+STARTER = locate("starter", Path())
 TAUGHT = (0.25, 0.4, 0.35)
+KNOWN = Taught(np.array(TAUGHT), np.array(TAUGHT))
 MIXED, RARE = (0.25, 0.45, 0.3), (0.06, 0.6, 0.34)
 Ints = NDArray[np.int64]
 
@@ -99,7 +106,7 @@ def test_audited_intervals_hold_the_truth_and_are_narrower_than_labels_alone(
     rng, counted = np.random.default_rng(1), summary(population.probabilities)
     nothing = summary(np.full((len(population), 3), 1 / 3))
     audits = [population.draw(rng, count, strata and strata(population))[0] for _ in range(DRAWS)]
-    found = [estimate(counted, drawn, prior=TAUGHT) for drawn in audits]
+    found = estimate_each([counted] * DRAWS, [(drawn, None) for drawn in audits], taught=KNOWN)
     assert covered(found, population.truth()).min() >= 0.93
     alone = [estimate(nothing, blind(drawn)) for drawn in audits[:50]]
     assert half_width(found) < (0.97 if strata is called else 0.9) * half_width(alone)
@@ -114,7 +121,7 @@ def test_audits_of_a_week_hold_for_one_of_its_days() -> None:
         audits, drawn = population.draw(rng, 180)
         own = is_day[drawn]
         cut = Audits(audits.probabilities[own], audits.labels[own], audits.strata[own], audits.sizes, audits.answered)
-        found.append(estimate(counted, cut, prior=TAUGHT))
+        found.append(estimate(counted, cut, taught=KNOWN))
     assert {one.method for one in found} == {Method.audited}
     assert covered(found, of_day.truth()).min() >= 0.93
 
@@ -124,7 +131,7 @@ def test_a_difference_of_two_weeks_is_held_too() -> None:
     rng, counted = np.random.default_rng(3), [summary(week.probabilities) for week in weeks]
     truth, hits = weeks[1].truth() - weeks[0].truth(), np.zeros(3)
     for _ in range(DRAWS):
-        before, after = (estimate(c, w.draw(rng, 60)[0], prior=TAUGHT) for c, w in zip(counted, weeks, strict=True))
+        before, after = (estimate(c, w.draw(rng, 60)[0], taught=KNOWN) for c, w in zip(counted, weeks, strict=True))
         moved = change(before, after)
         hits += [share.low <= true <= share.high for share, true in zip(moved, truth, strict=True)]  # type: ignore[operator]
     assert hits.min() / DRAWS >= 0.93
@@ -135,7 +142,7 @@ def test_a_change_shows_before_anybody_audits_it_although_the_model_is_biased() 
         Population.of(800, shares, bias=(1, 0, 0), seed=seed)
         for seed, shares in enumerate(((0.2, 0.5, 0.3), (0.4, 0.4, 0.2)))
     )
-    negative, _, _ = change(*(estimate(summary(week.probabilities), prior=TAUGHT) for week in (before, after)))
+    negative, _, _ = change(*(estimate(summary(week.probabilities), taught=KNOWN) for week in (before, after)))
     assert negative.low is not None
     assert 0.1 < negative.low < 0.2
 
@@ -143,7 +150,7 @@ def test_a_change_shows_before_anybody_audits_it_although_the_model_is_biased() 
 def test_shares_are_shares() -> None:
     population, rng = Population.of(200, (0.01, 0.01, 0.98)), np.random.default_rng(4)
     for _ in range(50):
-        one = estimate(summary(population.probabilities), population.draw(rng, 30)[0], prior=TAUGHT)
+        one = estimate(summary(population.probabilities), population.draw(rng, 30)[0], taught=KNOWN)
         points = [share.point for share in one.shares]
         assert sum(points) == pytest.approx(1)  # type: ignore[arg-type]
         for share in one.shares:
@@ -154,22 +161,85 @@ def test_shares_are_shares() -> None:
 def test_a_census_is_known() -> None:
     population = Population.of(60, MIXED)
     audits, _ = population.draw(np.random.default_rng(0), 60)
-    found = estimate(summary(population.probabilities), audits, prior=TAUGHT)
+    found = estimate(summary(population.probabilities), audits, taught=KNOWN)
     assert [share.point for share in found.shares] == pytest.approx(population.truth().tolist())
     assert half_width([found]) < 0.001
 
 
-def test_prior_shift_is_corrected_without_a_label() -> None:
-    population = Population.of(3000, RARE)
-    found = estimate(summary(population.probabilities), prior=TAUGHT)
-    corrected = np.array([share.point for share in found.shares])
-    assert found.method == Method.corrected
-    assert np.abs(corrected - population.truth()).max() < 0.02
-    assert np.abs(np.array(found.raw) - population.truth()).max() > 0.03
+@pytest.mark.parametrize("strata", [np.zeros(400, np.int64), np.arange(400) % 2, (np.arange(400) >= 380).astype(int)])
+@pytest.mark.parametrize("label", [0, 1])
+def test_audits_that_are_all_alike_leave_doubt_about_posts_that_nobody_read(strata: Ints, label: int) -> None:
+    population = Population(Population.of(400, MIXED).probabilities, np.full(400, label))
+    audits, _ = population.draw(np.random.default_rng(0), 40 // (strata.max() + 1), strata)
+    found = estimate(summary(population.probabilities), audits, taught=KNOWN)
+    least, most = (wilson(1, 40 / factor).low or 0 for factor in (0.85, 2))
+    for place, share in enumerate(found.shares):
+        sure = (share.low, 1.0) if place == label else (1 - (share.high or 0), 1 - (share.low or 0))
+        assert 1 - most > 1 - (sure[0] or 0) > 1 - least
+        assert sure[1] == 1
+
+
+def test_strata_each_of_one_kind_hold_the_truth_of_what_is_rare_in_them() -> None:
+    rng, half = np.random.default_rng(10), np.arange(2000) % 2
+    labels = np.where(rng.random(2000) < 0.03, 1, 2 * half)
+    population = Population(Population.of(2000, MIXED).probabilities, labels)
+    counted = summary(population.probabilities)
+    audits = [population.draw(rng, 20, half)[0] for _ in range(DRAWS)]
+    found = estimate_each([counted] * DRAWS, [(drawn, None) for drawn in audits], taught=KNOWN)
+    assert covered(found, population.truth()).min() >= 0.93
+
+
+def test_what_nobody_audited_is_off_by_less_than_the_raw_shares_over_many_brands_and_its_intervals_hold() -> None:
+    """Brands whose usual mix is another than the one that the model assumes, and on each of which it errs otherwise."""
+    rng, brands, truths, usual = np.random.default_rng(11), list[Population](), list[Floats](), (0.15, 0.45, 0.4)
+    for seed in range(100):
+        odds = np.log(usual) + np.insert(rng.multivariate_normal([0, 0], SPREAD), 1, 0)
+        shares = np.exp(odds) / np.exp(odds).sum()
+        bias = np.insert(rng.multivariate_normal([0, 0], BIAS), 1, 0)
+        brands.append(Population.of(400, tuple(shares), bias=tuple(bias), seed=seed))
+        truths.append(brands[-1].truth())
+    taught = Taught(np.array(TAUGHT), np.array(usual))
+    found = estimate_each([summary(brand.probabilities) for brand in brands], [(None, None)] * 100, taught=taught)
+    assert {one.method for one in found} == {Method.corrected}
+    assert covered(found, np.array(truths)).min() >= 0.93
+    corrected = np.array([[share.point for share in one.shares] for one in found]) - truths
+    raw = np.array([one.raw for one in found]) - truths
+    assert np.abs(corrected.mean(axis=0)).max() < 0.5 * np.abs(raw.mean(axis=0)).max()
+
+
+def test_the_mix_that_brands_usually_have_counts_where_a_model_can_hardly_tell() -> None:
+    unsure = summary(np.random.default_rng(12).dirichlet([40, 40, 40], 100))
+    usual = np.array([0.1, 0.6, 0.3])
+    found = estimate(unsure, taught=Taught(np.full(3, 1 / 3), usual))
+    assert [share.point for share in found.shares] == pytest.approx(usual.tolist(), abs=0.03)
+
+
+def demo() -> dict[str, tuple[Population, Ints]]:
+    """By brand: what the starter says of the demo's posts, whose labels are known, and the day of each."""
+    told = posts()
+    brands, days = np.array([post.brand for post in told]), np.array([post.offset_minutes // 1440 for post in told])
+    labels = np.array([LABELS.index(post.label) for post in told])
+    read = OnnxEngine(STARTER, threads=1).score([post.text for post in told]).astype(np.float64)
+    return {
+        name: (Population(read[own], labels[own]), days[own]) for name in np.unique(brands) for own in [brands == name]
+    }
+
+
+def test_intervals_hold_the_truth_of_the_demos_brands_and_nothing_is_certain_of_a_few_of_their_posts() -> None:
+    taught = Taught.of(read_manifest(STARTER).metrics)
+    for brand, day in demo().values():
+        found = estimate(summary(brand.probabilities), taught=taught)
+        assert covered([found], brand.truth()).min() == 1
+        for first in range(12):
+            window = brand[(day >= first) & (day < first + 3)]
+            few = estimate(summary(window.probabilities), taught=taught)
+            for share in few.shares if few.method != Method.too_few else ():
+                assert 0.02 < (share.point or 0) < 0.98
+                assert (share.high or 0) - (share.low or 0) < 0.9
 
 
 def test_what_nobody_audited_is_less_sure_than_forty_audits_however_many_posts_there_are() -> None:
-    found = estimate(summary(Population.of(20_000, MIXED).probabilities), prior=TAUGHT)
+    found = estimate(summary(Population.of(20_000, MIXED).probabilities), taught=KNOWN)
     for share in found.shares:
         alone = wilson(share.point or 0, 40)
         assert (share.high or 0) - (share.low or 0) >= (alone.high or 0) - (alone.low or 0)
@@ -179,7 +249,7 @@ def test_audits_of_other_days_help_where_there_are_none_of_these() -> None:
     before, now = (Population.of(2000, MIXED, bias=(1.5, 0, 0), seed=seed) for seed in (5, 6))
     audits, _ = before.draw(np.random.default_rng(7), 200)
     counted = summary(now.probabilities)
-    helped, alone = estimate(counted, nearby=audits, prior=TAUGHT), estimate(counted, prior=TAUGHT)
+    helped, alone = estimate(counted, nearby=audits, taught=KNOWN), estimate(counted, taught=KNOWN)
     assert helped.method == Method.nearby
     assert half_width([helped]) < half_width([alone])
     miss = [abs((one.shares[0].point or 0) - now.truth()[0]) for one in (helped, alone)]
@@ -188,31 +258,45 @@ def test_audits_of_other_days_help_where_there_are_none_of_these() -> None:
 
 def test_too_little_is_said_to_be_too_little() -> None:
     few = Population.of(MIN_POSTS - 1, MIXED)
-    found = estimate(summary(few.probabilities), prior=TAUGHT)
+    found = estimate(summary(few.probabilities), taught=KNOWN)
     assert found.method == Method.too_few
     assert found.shares[0] == Share(None, None, None)
     assert found.raw is not None
     assert estimate(summary(np.zeros((0, 3)))).raw is None
     many = Population.of(500, MIXED)
     audits, _ = many.draw(np.random.default_rng(8), MIN_AUDITS - 1)
-    assert estimate(summary(many.probabilities), audits, prior=TAUGHT).method == Method.corrected
+    assert estimate(summary(many.probabilities), audits, taught=KNOWN).method == Method.corrected
 
 
 def test_hours_of_an_older_format_have_raw_shares_only() -> None:
     moments = Moments.unpack([b"of an older format"]).sum()
-    found = estimate(Summary(100, (20, 50, 30), (20.0, 50.0, 30.0), moments), prior=TAUGHT)
+    found = estimate(Summary(100, (20, 50, 30), (20.0, 50.0, 30.0), moments), taught=KNOWN)
     assert (found.method, found.raw) == (Method.too_few, (0.2, 0.5, 0.3))
 
 
-def test_the_interval_of_a_correction_is_what_a_bootstrap_gives() -> None:
+def test_the_interval_of_an_unaudited_change_is_what_a_bootstrap_gives() -> None:
     rng = np.random.default_rng(9)
-    counts = summary(Population.of(600, MIXED).probabilities).moments.cells
-    whole = adapt(MIDDLES, counts, np.array(TAUGHT))
+    before, after = (
+        summary(Population.of(posts, shares, seed=posts).probabilities).moments.cells
+        for posts, shares in ((600, MIXED), (400, (0.35, 0.4, 0.25)))
+    )
+    _, spread = moved(before, after, KNOWN)
     again = [
-        adapt(MIDDLES, rng.multinomial(600, counts / 600).astype(float), np.array(TAUGHT)).shares for _ in range(300)
+        moved(*(rng.multinomial(int(one.sum()), one / one.sum()).astype(float) for one in (before, after)), KNOWN)[0]
+        for _ in range(300)
     ]
-    varies = whole.shares * (1 - whole.shares) / whole.worth
-    assert np.var(again, axis=0) == pytest.approx(varies, rel=0.25)
+    assert np.var(again, axis=0) == pytest.approx(np.diag(spread), rel=0.25)
+
+
+def test_a_change_that_is_none_is_called_one_in_a_twentieth_of_all_cases() -> None:
+    rng, hits = np.random.default_rng(13), np.zeros(3)
+    population = Population.of(20_000, MIXED, bias=(1, 0, 0))
+    for _ in range(DRAWS):
+        weeks = [population.probabilities[rng.choice(len(population), posts)] for posts in (60, 300)]
+        shares = change(*estimate_each([summary(week) for week in weeks], [(None, None)] * 2, taught=KNOWN))
+        hits += [share.low <= 0 <= share.high for share in shares]  # type: ignore[operator]
+    assert hits.min() / DRAWS >= 0.93
+    assert hits.max() / DRAWS <= 0.97
 
 
 def test_packed_hours_add_up_to_all_posts() -> None:

@@ -14,6 +14,7 @@ from overheard.store import hours, movements, posts, sampled, unscored
 from overheard.store.database import Database
 from overheard.store.movements import Movement, Period
 from overheard.store.parts import Answer
+from overheard.store.series import Filters
 from overheard.store.tables.heard import Brand
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
@@ -69,7 +70,7 @@ class Stream:
         with self.database.write() as session:
             unscored.add_since(session, since, model)
 
-    def why(self, label: str = "negative", of: movements.Filters = (None, None)) -> Movement:
+    def why(self, label: str = "negative", of: Filters = (None, None)) -> Movement:
         with self.database.read() as session:
             return movements.why(session, self.brand_id, BEFORE, AFTER, label, of)
 

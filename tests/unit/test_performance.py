@@ -45,6 +45,15 @@ def test_intervals_from_audits_hold_the_truth() -> None:
     assert hits.min() / DRAWS >= 0.93
 
 
+def test_a_model_that_was_right_on_every_audit_is_not_known_to_be_always_right() -> None:
+    population = Population.of(3000, MIXED)
+    always = Population(population.probabilities, called(population))
+    found = measured(always.draw(np.random.default_rng(4), 15, called(population))[0])
+    for share in (found.accuracy, found.macro_recall):
+        assert share.point == 1
+        assert 0.8 < (share.low or 0) < 0.95
+
+
 def test_few_posts_promise_nothing() -> None:
     population = Population.of(40, RARE)
     assert expected(summary(population.probabilities)).accuracy == NONE

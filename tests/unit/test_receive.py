@@ -48,6 +48,14 @@ def csv_file(tmp_path: Path, rows: int, text: str = "a post about nothing") -> P
     return path
 
 
+def test_a_file_that_would_take_the_last_of_the_disk_is_refused(database: Database, tmp_path: Path) -> None:
+    careful = Settings(home=tmp_path, lease_s=LEASE_S, keep_free_bytes=10**18)
+    with pytest.raises(NoRoom, match="OVERHEARD_KEEP_FREE_BYTES"):
+        receive(database, careful, csv_file(tmp_path, 10), said())
+    with database.read() as session:
+        assert session.scalar(select(Job)) is None
+
+
 def sizes(database: Database, job_id: str) -> list[int]:
     with database.read() as session:
         return list(session.scalars(select(Part.size).where(Part.job_id == job_id).order_by(Part.number)))

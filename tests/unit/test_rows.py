@@ -65,6 +65,17 @@ def test_csv_cells_stay_as_they_were_typed(tmp_path):
     assert copy(write(tmp_path / "a.csv", content), tmp_path / "b.csv").read_text() == content
 
 
+def test_no_cell_and_no_column_of_a_csv_file_is_run_by_a_spreadsheet(tmp_path):
+    said = ['=HYPERLINK("http://x.example";A1)', "+49 30", "-2 degrees", "@ann", "\t=1+1", "\r=1+1", "plain", "-12.5"]
+    start = tmp_path / "posts.jsonl"
+    start.write_text("\n".join(json.dumps({"text": text, "=col": -1, "tags": ["=1"]}) for text in said))
+    once = copy(start, tmp_path / "once.csv")
+    shown = [f"'{text}" for text in said[:6]] + said[6:]
+    assert all_texts(once) == all_texts(copy(once, tmp_path / "twice.csv")) == shown
+    assert read(once)[0] == {"text": shown[0], "'=col": "-1", "tags": '["=1"]'}
+    assert all_texts(copy(start, tmp_path / "same.jsonl")) == all_texts(copy(start, tmp_path / "same.parquet")) == said
+
+
 def test_csv_files_from_excel_lose_their_byte_order_mark(tmp_path):
     path = write(tmp_path / "a.csv", b"\xef\xbb\xbftext,id\r\nhello,1\r\n")
     assert read(path) == [{"text": "hello", "id": "1"}]

@@ -14,7 +14,9 @@ def test_what_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> None:
     assert row == [f"'{text}", "1"]
 
 
-@pytest.mark.parametrize("text", ["a, b", 'she said "no"', "two\nlines", "a = b", "", "1-1", "ärger 🙂"])
+@pytest.mark.parametrize(
+    "text", ["a, b", 'she said "no"', "two\nlines", "a = b", "", "1-1", "ärger 🙂", "-12.5", "+3e7", "'quoted'"]
+)
 def test_other_texts_come_back_as_they_were(text: str) -> None:
     (row,) = csv.reader(io.StringIO(line([text, "next"]), newline=""))
     assert row == [text, "next"]

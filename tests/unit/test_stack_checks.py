@@ -6,11 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from overheard.errors import StackError
 from overheard.settings import Settings
 from overheard.stack import checks, condition, ports, programs, required
 from overheard.stack.checks import Finding
+from tests.redis_server import redis_server
 
 
 def listening(settings: Settings) -> list[Finding]:
@@ -96,6 +98,17 @@ def test_redis_that_is_away_is_a_problem(tmp_path: Path) -> None:
     (finding,) = checks.queue(Settings(home=tmp_path, redis_url=f"redis://:hidden@127.0.0.1:{free()}/0"))
     assert finding.level == "problem"
     assert "hidden" not in finding.detail
+
+
+def test_redis_that_opens_without_a_password_is_warned_of(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as url:
+        (finding,) = checks.queue(Settings(home=tmp_path, redis_url=url))
+        assert finding.level == "warning"
+        assert "without a password" in finding.detail
+        with Redis.from_url(url) as redis:
+            redis.config_set("requirepass", "hidden")
+        (finding,) = checks.queue(Settings(home=tmp_path, redis_url=url.replace("://", "://:hidden@")))
+        assert finding.level == "ok"
 
 
 def test_a_start_stops_at_the_first_problem(tmp_path: Path) -> None:

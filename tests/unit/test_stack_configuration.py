@@ -58,7 +58,7 @@ def test_queue_and_scoring_start_before_the_rest() -> None:
     assert stages == [["redis"], ["api", "ml"], ["io", "train", "beat", "flower", "mlflow"]]
 
 
-def test_mlflow_which_knows_no_keys_is_never_offered_to_other_machines() -> None:
+def test_mlflow_is_never_offered_to_other_machines() -> None:
     mlflow = all_programs(host="0.0.0.0")[-1]
     assert mlflow.command[mlflow.command.index("--host") + 1] == "127.0.0.1"
 

@@ -249,17 +249,43 @@ def test_a_key_opens_until_it_is_revoked_and_its_secret_is_not_kept(database: Da
     with database.write() as session:
         key, secret = keys.create(session, "report", Role.viewer, NOW)
     with database.read() as session:
-        found = keys.find(session, secret)
+        found = keys.find(session, secret, NOW)
         assert found
         assert found.name == "report"
-        assert keys.find(session, "ovh_wrong") is None
+        assert keys.find(session, "ovh_wrong", NOW) is None
     assert secret.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
     with database.write() as session:
         keys.revoke(session, key.id, NOW)
-        assert keys.find(session, secret) is None
+        assert keys.find(session, secret, NOW) is None
         assert keys.living(session) == []
         with pytest.raises(NotFound):
             keys.revoke(session, "nobody", NOW)
+
+
+def test_a_rotated_key_opens_by_its_new_secret_and_for_a_while_by_the_old_one(either: Database) -> None:
+    hour = timedelta(hours=1)
+    with either.write() as session:
+        key, first = keys.create(session, "report", Role.viewer, NOW)
+        _, second = keys.rotate(session, key.id, hour, NOW)
+        assert keys.find(session, second, NOW) is keys.find(session, first, NOW) is key
+        assert keys.find(session, first, NOW + hour) is None
+        _, third = keys.rotate(session, key.id, timedelta(0), NOW)
+        opens = [keys.find(session, secret, NOW) is key for secret in (first, second, third)]
+    assert opens == [False, False, True]
+    with either.write() as session:
+        keys.revoke(session, key.id, NOW)
+        with pytest.raises(NotFound):
+            keys.rotate(session, key.id, hour, NOW)
+
+
+def test_a_rotated_key_ends_the_sessions_of_its_old_secret_with_it(either: Database) -> None:
+    hour = timedelta(hours=1)
+    with either.write() as session:
+        key, first = keys.create(session, "report", Role.viewer, NOW)
+        keys.rotate(session, key.id, hour, NOW)
+        held = keys.digest(first)
+        assert keys.find_signed_in(session, key.id, held, NOW) is key
+        assert keys.find_signed_in(session, key.id, held, NOW + hour) is None
 
 
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:

@@ -72,7 +72,7 @@ def test_a_version_tells_how_it_answered_and_what_it_is_made_of(client: FlaskCli
     assert "refresh of a champion" in page
     first = text_of(client.get(f"/app/models/{trained}").text)
     assert re.search(r"Negative 223 73.% 64 21.% 17 6.%", first)  # of overheard/starter/manifest.json
-    assert "called neutral" in first
+    assert re.search(r"\d\d% sure", first)  # as the champion of the first training
     assert client.get("/app/models/0123456789ab").status_code == 404
 
 

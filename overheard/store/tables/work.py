@@ -108,7 +108,10 @@ class JobLine(Table):
 
 
 class Key(Table):
-    """A bearer key: only its SHA-256 is kept (keys are 256 random bits, so a slow hash would add nothing)."""
+    """A bearer key: only its SHA-256 is kept (keys are 256 random bits, so a slow hash would add nothing).
+
+    old_hash: of the secret before the last rotation, which opens too until `old_until`. last_used_at: to the minute.
+    """
 
     __tablename__ = "keys"
 
@@ -118,3 +121,6 @@ class Key(Table):
     hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    old_hash: Mapped[str | None] = mapped_column(String(64))
+    old_until: Mapped[datetime | None]
