@@ -67,6 +67,8 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(os.getloadavg()[0]),
         "versions": versions("sqlalchemy", "psycopg"),
+        "pace": options.pace,
+        "without": options.without,
         "faults": [],
     }
     wanted = [f for f in FAULTS if not options.only or any(words.lower() in f.name.lower() for words in options.only)]
