@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ AGAIN = {
     "OperationalError": "the database does not answer",
 }
 """Errors of a receiver that say nothing about the file."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class Spooled:
 
     def close(self) -> None:
         self.file.close()
+
+
+class ChildDied(RuntimeError):
+    """Raised when the process that reads or writes rows was killed, or broke down."""
 
 
 def spool(request: Request, settings: Settings) -> Spooled:
@@ -138,11 +144,12 @@ def receive(spooled: Spooled, upload: Upload, settings: Settings) -> str | None:
     """
     number = spooled.file.fileno()
     order = {"receive": f"/proc/self/fd/{number}", "upload": asdict(upload)}
-    with _child(order, settings, pass_fds=(number,)) as output:
-        said = output.read()
-    if not said:
-        raise RuntimeError("the process that receives an upload has died")
-    answer = json.loads(said)
+    try:
+        with _child(order, settings, pass_fds=(number,)) as output:
+            answer = json.loads(output.read() or "{}")
+    except (ChildDied, BrokenPipeError) as error:
+        log.error("%s was not received: %s", upload.filename, error)
+        raise ScoringUnavailable("the process that received the file has died: send it again", AGAIN_S) from error
     if answer.get("error") == "IntegrityError":
         return None
     if answer.get("error") in AGAIN:
@@ -153,7 +160,7 @@ def receive(spooled: Spooled, upload: Upload, settings: Settings) -> str | None:
 
 
 def results(job_id: str, kind: Format, settings: Settings) -> Generator[bytes]:
-    """The scored rows as they are written. Raises RuntimeError when they end too early."""
+    """The scored rows as they are written. Raises ChildDied when they end too early."""
     with _child({"results": job_id, "format": kind}, settings) as output:
         while piece := output.read1(PIECE_BYTES):
             yield piece
@@ -171,7 +178,7 @@ def _child(order: Mapping[str, object], settings: Settings, pass_fds: Sequence[i
         orders.flush()
         yield output
         if child.wait():
-            raise RuntimeError(f"{' '.join(COMMAND)} ended with {child.returncode}; the log has its words")
+            raise ChildDied(f"{' '.join(COMMAND)} ended with {child.returncode}; the log has its words")
     finally:
         child.kill()
         child.wait()

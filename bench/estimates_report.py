@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any, Final
 
+from overheard.training.recipe import Recipe
+
 WIDTH, LEFT, ROW, TOP = 760, 190, 40, 56
 SPAN: Final = WIDTH - LEFT - 20
 NAMES: Final = {
@@ -40,7 +42,8 @@ def markdown(facts: dict[str, Any]) -> str:
     """For the docs: conditions, shares, accuracy."""
     machine = facts["machine"]
     about = f"{facts['at'][:10]}, {machine['cpu']}, {facts['draws']} draws of audits per brand"
-    blocks = [f"{about}; the topics' model learned for {facts['epochs']:g} epochs. In points, means over all classes."]
+    taught = f"the topics' model learned for {facts['epochs']:g} of {Recipe().epochs:g} epochs"
+    blocks = [f"{about}; {taught}. In points, means over all classes."]
     for one in facts["streams"]:
         head = f"**{one['name']}**: {_counted(one['brands'], 'brand')}, {one['posts']:,} posts"
         lines = ["| shares | mean absolute error | bias | coverage | half-width |", "|---|---:|---:|---:|---:|"]

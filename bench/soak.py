@@ -68,13 +68,18 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         busy = Watch()
         with Load(NAME, house.door(NAME), house.known, ledger, options.pace) as load:
             found["samples"] = _watch(house, load, 60 * options.minutes)
+            _keep(options.json, found)  # whatever becomes of the rest
         found["others_cpu"] = busy.others(sum(house.running.cpu_s().values()))
         found["is_settled"] = settle(house, ledger, NAME)
         found["fates"] = {kind: asdict(fate) for kind, fate in audit(house, ledger, NAME).items()}
         found["errors"] = dict(ledger.errors)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(found) + "\n")
+    _keep(options.json, found)
     return found
+
+
+def _keep(place: Path, found: dict[str, Any]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(found) + "\n")
 
 
 def _watch(house: House, load: Load, seconds: float) -> dict[str, list[tuple[float, int, int]]]:

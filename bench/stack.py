@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ def free_ports(count: int) -> list[int]:
 def start(
     home: Path,
     environment: Mapping[str, str] | None = None,
-    without: Sequence[str] = ("flower", "mlflow"),
+    without: Collection[str] = ("flower", "mlflow"),
     **settings: Any,
 ) -> Iterator["Running"]:
     """From ready to stopped. `environment`: variables beside the settings."""

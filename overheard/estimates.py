@@ -4,8 +4,9 @@ Everything comes from hourly aggregates (`overheard.aggregates`) and from audite
 that people labelled. Posts and audits are put into the same cells, so that counting in cells biases nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -82,36 +83,64 @@ def estimate_each(
     taught: of the model that read them, as its manifest tells; without it prior shift is not corrected. A count that
     lacks cells (of an older format) has raw shares only.
     """
-    enough = [one.posts >= MIN_POSTS and one.moments.posts >= one.posts for one in counted]
-    cells_of = np.array([one.moments.cells for one, is_enough in zip(counted, enough, strict=True) if is_enough])
-    shift = adapt(cells_of.reshape(-1, CELLS), taught)
-    places = np.cumsum(enough) - 1
-    found = []
-    for one, sample, is_enough, place in zip(counted, samples, enough, places, strict=True):
-        raw = _three(np.array(one.called) / one.posts) if one.posts else None
-        if not is_enough:
-            found.append(Estimate((NONE,) * 3, NONE, raw, Method.too_few, one.posts, len(sample[0] or ())))
-            continue
-        shares, net, method, audits = _believed(shift, place, cells_of[place], sample)
-        found.append(Estimate(shares, net, raw, method, one.posts, audits, cells_of[place], taught))
+    enough = [place for place, one in enumerate(counted) if one.posts >= MIN_POSTS and one.moments.posts >= one.posts]
+    counts = np.array([counted[place].moments.cells for place in enough]).reshape(-1, CELLS)
+    shift = adapt(counts, taught)
+    found = [_too_few(one, sample) for one, sample in zip(counted, samples, strict=True)]
+    used = [_used(samples[place]) for place in enough]
+    for sample, places in _alike(used):
+        method, limit = used[places[0]][1:]
+        told = _unaudited(shift, places) if sample is None else _audited(shift, places, counts[places], sample, limit)
+        for place, (shares, net) in zip(places, told, strict=True):
+            known = {"method": method, "audits": len(sample or ()), "cells": counts[place], "taught": taught}
+            found[enough[place]] = replace(found[enough[place]], shares=shares, net=net, **known)
     return found
 
 
-def _believed(
-    shift: Shift, place: int, counts: Floats, samples: Samples
-) -> tuple[tuple[Share, Share, Share], Share, Method, int]:
-    """Shares, net, method, and how many audits were used."""
-    adapted = shift.adapted[place]
-    for sample, method, limit in zip(samples, (Method.audited, Method.nearby), (np.inf, NEARBY_WORTH), strict=True):
-        if sample is not None and len(sample) >= MIN_AUDITS:
-            found = powered(sample, adapted[cells(sample.probabilities)], counts @ adapted / counts.sum())
-            shares = _shares(found.points, 1 / (1 / found.worth + 1 / limit), found.z)
-            return shares, difference(shares[2], shares[0], found.correlation), method, len(sample)
-    points, spread = shift.shares[place], shift.covariance[place]
-    varies = np.diag(spread)
-    shares = _shares(points, points * (1 - points) / varies)
-    correlation = float(spread[0, 2] / np.sqrt(varies[0] * varies[2]))
-    return shares, difference(shares[2], shares[0], correlation), Method.corrected, 0
+_Used: TypeAlias = tuple[Audits | None, Method, float]
+
+
+def _used(samples: Samples) -> _Used:
+    """Which audits, what that is called, and as no surer than how many they are taken."""
+    own, nearby = samples
+    if own is not None and len(own) >= MIN_AUDITS:
+        return own, Method.audited, np.inf
+    if nearby is not None and len(nearby) >= MIN_AUDITS:
+        return nearby, Method.nearby, NEARBY_WORTH
+    return None, Method.corrected, np.inf
+
+
+def _alike(used: Sequence[_Used]) -> Iterator[tuple[Audits | None, list[int]]]:
+    """The places where the same is used: days of a week share their audits."""
+    places = defaultdict[tuple[int, Method], list[int]](list)
+    for place, (sample, method, _) in enumerate(used):
+        places[id(sample), method].append(place)
+    return ((used[same[0]][0], same) for same in places.values())
+
+
+_Told: TypeAlias = tuple[tuple[Share, Share, Share], Share]
+
+
+def _audited(shift: Shift, places: list[int], counts: Floats, sample: Audits, limit: float) -> Iterator[_Told]:
+    """Shares and net."""
+    adapted = shift.adapted[places]
+    means = np.einsum("tg,tgk->tk", counts, adapted) / counts.sum(axis=1, keepdims=True)
+    found = powered(sample, adapted[:, cells(sample.probabilities)], means)
+    for points, worth, correlation in zip(found.points, found.worth, found.correlation.tolist(), strict=True):
+        shares = _shares(points, 1 / (1 / worth + 1 / limit), found.z)
+        yield shares, difference(shares[2], shares[0], correlation)
+
+
+def _unaudited(shift: Shift, places: list[int]) -> Iterator[_Told]:
+    for points, spread in zip(shift.shares[places], shift.covariance[places], strict=True):
+        varies = np.diag(spread)
+        shares = _shares(points, points * (1 - points) / varies)
+        yield shares, difference(shares[2], shares[0], float(spread[0, 2] / np.sqrt(varies[0] * varies[2])))
+
+
+def _too_few(counted: Summary, samples: Samples) -> Estimate:
+    raw = _three(np.array(counted.called) / counted.posts) if counted.posts else None
+    return Estimate((NONE,) * 3, NONE, raw, Method.too_few, counted.posts, len(samples[0] or ()))
 
 
 def change(before: Estimate, after: Estimate) -> tuple[Share, Share, Share]:

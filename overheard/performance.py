@@ -102,7 +102,7 @@ def measured(audits: Audits) -> Performance:
     known = float(worth(is_right[:, None], strata, sizes, answered)[0])
     apart = true[:, present] * (is_right[:, None] - recalls) / shares[present]  # the ratios' slopes at each post
     errors = apart.mean(axis=1)[:, None] * weights[:, None]
-    varies = float(covariance(errors, strata, sizes, answered)[0, 0])
+    varies = float(covariance(errors, errors, strata, sizes, answered)[0, 0])
     z = quantile(len(audits) - len(sizes))
     return Performance(wilson(accuracy, known, z), _macro(recalls, shares[present] * known, varies, z), len(audits))
 

@@ -42,52 +42,55 @@ class Audits:
 
 @dataclass(frozen=True)
 class Powered:
-    """points (3,) sum to 1 but may lie a little outside [0, 1]. worth (3,): as sure as so many posts drawn at random.
-    z: the quantile for these. correlation: of the negative and the positive share."""
+    """Of T kinds of posts. points (T, 3) sum to 1 but may lie a little outside [0, 1]. worth (T, 3): as sure as so many
+    posts drawn at random. correlation (T,): of the negative and the positive share. z: the quantile for all of them."""
 
     points: Floats
     worth: Floats
+    correlation: Floats
     z: float
-    correlation: float
 
 
 def powered(audits: Audits, predicted: Floats, means: Floats) -> Powered:
-    """predicted (n, 3): what is predicted of the audited posts; means (3,): of all posts. Needs two audits or more."""
+    """predicted (T, n, 3): what is predicted of the audited posts; means (T, 3): of all posts of each kind that they
+    speak of, days for example. Needs two audits or more."""
     strata, sizes, answered = collapsed(audits)
     weights = (sizes / answered)[strata]
     weights /= weights.sum()
-    truth = np.eye(3)[audits.labels]
-    both = np.concatenate([truth, predicted], axis=1)
-    middle = weights @ both
-    spread = covariance((both - middle) * weights[:, None], strata, sizes, answered)
-    of_truth, of_both, of_predicted = spread[:3, :3], spread[:3, 3:], spread[3:, 3:]
-    power, spent = _power(of_both, of_predicted, len(audits))
-    errors = of_truth - power @ of_both.T - of_both @ power.T + power @ of_predicted @ power.T
-    errors *= (len(audits) - 1) / (len(audits) - 1 - spent)
-    points = middle[:3] + power @ (means - middle[3:])
-    scale = np.sqrt(max(errors[0, 0] * errors[2, 2], 0.0))
-    design = 1 / worth(truth, strata, sizes, answered)
+    truth, count = np.eye(3)[audits.labels], len(audits)
+    shares, expected = weights @ truth, weights @ predicted
+    own, likely = (truth - shares) * weights[:, None], (predicted - expected[:, None]) * weights[:, None]
+    of_truth, of_both, of_predicted = (
+        covariance(one, other, strata, sizes, answered) for one, other in ((own, own), (own, likely), (likely, likely))
+    )
+    power, spent = _power(of_both, of_predicted, count)
+    helped = power @ of_both.transpose(0, 2, 1)
+    errors = of_truth - helped - helped.transpose(0, 2, 1) + power @ of_predicted @ power.transpose(0, 2, 1)
+    errors *= ((count - 1) / (count - 1 - spent))[:, None, None]
+    left, design = errors.diagonal(axis1=1, axis2=2), 1 / worth(truth, strata, sizes, answered)
+    doubt = _DOUBT * _mixed(shares, count) * design
+    scale = np.sqrt(np.maximum(left[:, 0] * left[:, 2], 1e-24))
     return Powered(
-        points=points,
-        worth=1 / (design * _saved(middle[:3], np.diag(of_truth), np.diag(errors), len(audits), design)),
-        z=quantile(len(audits) - len(sizes) - 1),
-        correlation=float(errors[0, 2] / scale) if scale > 0 else 0.0,
+        points=shares + (power @ (means - expected)[..., None])[..., 0],
+        worth=1 / np.maximum(design * (count * left + doubt) / (count * np.diag(of_truth) + doubt), 1e-12),
+        correlation=np.clip(errors[:, 0, 2] / scale, -1, 1),
+        z=quantile(count - len(sizes) - 1),
     )
 
 
-def _power(of_both: Floats, of_predicted: Floats, count: int) -> tuple[Floats, float]:
-    """How far each class follows each prediction, (3, 3), and how many degrees of freedom finding that out takes.
+def _power(of_both: Floats, of_predicted: Floats, count: int) -> tuple[Floats, Floats]:
+    """How far each class follows each prediction, (T, 3, 3), and how many degrees of freedom finding that out takes.
 
     Between two ways to tune: one number for all classes, as in PPI++, which few audits tell well, and a regression on
     all predictions (Sarndal et al., 6.4), which also sets right what the model takes for what. The latter counts as
     much as the audits are more than `_SETTLED`. Either way shares go on summing to 1.
     """
-    size = max(float(np.trace(of_predicted)), 1e-12)
-    common = np.eye(3) * np.clip(np.trace(of_both) / size, 0.0, 1.0)
+    size = np.maximum(of_predicted.trace(axis1=1, axis2=2), 1e-12)
+    common = np.eye(3) * np.clip(of_both.trace(axis1=1, axis2=2) / size, 0.0, 1.0)[:, None, None]
     held = _SETTLED / count * size / 2
-    own = (of_both - common @ of_predicted) @ np.linalg.inv(of_predicted + held * np.eye(3))
+    own = (of_both - common @ of_predicted) @ np.linalg.inv(of_predicted + np.eye(3) * held[:, None, None])
     known = np.linalg.eigvalsh(of_predicted)
-    return common + own, 1 + float((known / (known + held)).sum())
+    return common + own, 1 + (known / (known + held[:, None])).sum(axis=1)
 
 
 def collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
@@ -102,25 +105,29 @@ def collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
     return place[audits.strata], together[0], together[1]
 
 
-def covariance(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
-    """Of the sum of the parts (n, k) of a total, as another sample of the same design would give it: (k, k)."""
-    whole: Floats = _by_stratum(parts, strata, sizes, answered).sum(axis=0)
-    return whole
-
-
-def _by_stratum(parts: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
-    """(H, k, k). Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted
-    survey sampling (1992), 5.8.
+def covariance(one: Floats, other: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
+    """Of the sums of two parts (…, n, k) and (…, n, m) of totals, as another sample of the same design would give it:
+    (…, k, m). Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted survey
+    sampling (1992), 5.8.
     """
+    factors = _factors(sizes, answered)
+    totals = [_by_stratum(parts, strata, len(sizes)) for parts in (factors[strata][:, None] * one, other)]
+    whole: Floats = (factors[strata][:, None] * one).swapaxes(-1, -2) @ other
+    return whole - (totals[0] / answered[:, None]).swapaxes(-1, -2) @ totals[1]
+
+
+def _by_stratum(parts: Floats, strata: NDArray[np.int64], count: int) -> Floats:
+    """Sums of parts (…, n, k): (…, count, k)."""
     order = np.argsort(strata, kind="stable")
     present, first = np.unique(strata[order], return_index=True)
-    own, size, count = parts[order], sizes[present], answered[present]
-    total = np.add.reduceat(own, first)
-    squares = np.add.reduceat(own[:, :, None] * own[:, None, :], first)
-    found = np.zeros((len(sizes), parts.shape[1], parts.shape[1]))
-    left = np.maximum(0.0, 1 - count / size) * count / (count - 1)
-    found[present] = left[:, None, None] * (squares - total[:, :, None] * total[:, None, :] / count[:, None, None])
+    found = np.zeros((*parts.shape[:-2], count, parts.shape[-1]))
+    found[..., present, :] = np.add.reduceat(parts[..., order, :], first, axis=-2)
     return found
+
+
+def _factors(sizes: Floats, answered: Floats) -> Floats:
+    """(H,) a stratum that is known as a whole has no variance."""
+    return np.maximum(0.0, 1 - answered / sizes) * answered / (answered - 1)
 
 
 def worth(truth: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
@@ -132,7 +139,9 @@ def worth(truth: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Flo
     weights = (sizes / answered / (sizes / answered)[strata].sum())[:, None]
     shares = (weights[strata] * truth).sum(axis=0)
     mixed, alike = _mixed(shares, len(truth)), shares * (1 - shares)
-    own = _by_stratum((truth - shares) * weights[strata], strata, sizes, answered).diagonal(axis1=1, axis2=2)
+    parts = (truth - shares) * weights[strata]
+    squares, totals = (_by_stratum(some, strata, len(sizes)) for some in (parts**2, parts))
+    own = _factors(sizes, answered)[:, None] * (squares - totals**2 / answered[:, None])
     left = np.maximum(0.0, 1 - answered / sizes)[:, None]
     varies = (drawn * own + _DOUBT * left * weights**2 * drawn * mixed) / (drawn + _DOUBT)
     of_one = weights * drawn * (drawn * alike + _DOUBT * mixed) / (drawn + _DOUBT)
@@ -145,10 +154,3 @@ def _mixed(shares: Floats, count: int) -> Floats:
     calm = (shares * count + _DOUBT / 2) / (count + _DOUBT)
     mixed: Floats = calm * (1 - calm)
     return mixed
-
-
-def _saved(shares: Floats, of_truth: Floats, of_errors: Floats, count: int, design: Floats) -> Floats:
-    """(3,) what is left of the variance with the model's help."""
-    doubt = _DOUBT * _mixed(shares, count) * design
-    saved: Floats = (count * of_errors + doubt) / (count * of_truth + doubt)
-    return saved

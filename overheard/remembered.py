@@ -35,6 +35,12 @@ def remembered(counted: Sequence[Summary], samples: Sequence[Samples], taught: T
     return [known[key] for key in keys]
 
 
+def forget() -> None:
+    """All of them, as a new process would."""
+    with _lock:
+        _made.clear()
+
+
 def _key(counted: Summary, samples: Samples, taught: Taught | None) -> bytes:
     hashed = blake2b(digest_size=16)
     for part in _parts(counted, samples, taught):

@@ -24,11 +24,16 @@ def _variances(negative: float, positive: float, correlation: float) -> Floats:
 
 BIAS: Final = _variances(0.4, 0.4, -0.4)
 """Between brands of one stream, of what a model's log odds are off by; fitted, see docs/estimates.md."""
-SPREAD: Final = _variances(0.7, 0.7, 0.0)
+SPREAD: Final = _variances(0.6, 0.6, 0.0)
 """Likewise, of the log odds of their shares."""
+TAILS: Final = 5.0
+"""Degrees of freedom, as in Student's t, of how far shares are from the usual ones: very far in a crisis."""
 FAR_BIAS: Final = _variances(0.6, 0.6, 0.5)
 """What they may be on streams of another kind, where people speak and judge otherwise: what intervals allow for."""
 FAR_SPREAD: Final = _variances(1.0, 1.0, 0.5)
+JOINING: Final = 0.02
+"""For each post so many that nobody doubts join in, as mixed as usual. Posts that are all alike, as reposts of one text
+are, would otherwise tell nothing: whatever the shares, there is a bias that explains them."""
 _ROUNDS: Final = 50
 _CLOSE: Final = 1e-6
 _LONGEST: Final = 1.0
@@ -106,17 +111,21 @@ def adapt(counts: Floats, taught: Taught | None) -> Shift:
         unknown = seen.whole - seen.told
         return _shift(seen, seen.mean, seen.told / posts + unknown @ FAR_BIAS @ unknown)
     odds = odds / (taught.prior[_POLES] / taught.prior[1])
+    weights = (weights + JOINING * _undoubted(taught.usual)) / (1 + JOINING)
     usual = _log_odds(taught.usual[_POLES][None])
-    biased = real = np.tile(usual, (len(counts), 1))  # log odds of the shares, with the model's bias and without
+    says = np.clip(weights @ MIDDLES[:, _POLES], 0.01, 0.98)
+    biased = real = _log_odds(says)  # of the shares, with the model's bias and without; at first there is none
     slopes, pulls = np.zeros((len(counts), 6, 4)), np.zeros((len(counts), 6, 6))
     slopes[:, 2:4, :2], slopes[:, :, 2:] = np.eye(2), np.tile(-np.eye(2), (3, 1))
-    pulls[:, 2:4, 2:4], pulls[:, 4:, 4:] = np.linalg.inv(BIAS), np.linalg.inv(SPREAD)
+    pulls[:, 2:4, 2:4] = np.linalg.inv(BIAS)
     for _ in range(_ROUNDS):
         seen = _Seen.of(weights, odds, biased)
         narrow = np.linalg.inv(seen.whole)
         slopes[:, :2, :2] = narrow @ (seen.whole - seen.told)
         pulls[:, :2, :2] = np.linalg.inv(narrow @ seen.told @ narrow / posts + _SURE)
         off = np.concatenate([_log_odds(seen.mean) - real, biased - real, usual - real], axis=1)
+        loose = _loose(usual - real)
+        pulls[:, 4:, 4:] = np.linalg.inv(SPREAD) / loose
         pulled = slopes.transpose(0, 2, 1) @ pulls
         step = -np.linalg.solve(pulled @ slopes, pulled @ off[..., None])[..., 0]
         length = np.abs(step).max(axis=1, keepdims=True)
@@ -124,7 +133,7 @@ def adapt(counts: Floats, taught: Taught | None) -> Shift:
         biased, real = biased + step[:, :2], real + step[:, 2:]
         if float(length.max(initial=0)) < _CLOSE:
             break
-    pulls[:, 2:4, 2:4], pulls[:, 4:, 4:] = np.linalg.inv(FAR_BIAS), np.linalg.inv(FAR_SPREAD)
+    pulls[:, 2:4, 2:4], pulls[:, 4:, 4:] = np.linalg.inv(FAR_BIAS), np.linalg.inv(FAR_SPREAD) / loose
     spread = np.linalg.inv(slopes.transpose(0, 2, 1) @ pulls @ slopes)[:, 2:, 2:]
     shares = _shares(real)
     return _shift(seen, shares, _whole(shares) @ spread @ _whole(shares))
@@ -143,6 +152,21 @@ def moved(before: Floats, after: Floats, taught: Taught | None) -> tuple[Floats,
     more = _whole(both.shares[:, _POLES])[0] @ np.linalg.inv(told)
     spread = more @ told @ more.T * (1 / posts[1] + 1 / posts[2])
     return _ALL @ more @ (late - early), _ALL @ spread @ _ALL.T
+
+
+def _undoubted(shares: Floats) -> Floats:
+    """(CELLS,) posts in the cell of each class where it is surest."""
+    found = np.zeros(len(MIDDLES))
+    found[MIDDLES.argmax(axis=0)] = shares
+    return found
+
+
+def _loose(away: Floats) -> Floats:
+    """(T, 1, 1) how much less than a normal distribution Student's t holds what is so far away (T, 2): Lange, Little &
+    Taylor, Robust statistical modeling using the t distribution, JASA 84 (1989)."""
+    far = np.einsum("ti,ij,tj->t", away, np.linalg.inv(SPREAD), away)
+    found: Floats = ((TAILS + far) / (TAILS + 2))[:, None, None]
+    return found
 
 
 def _log_odds(shares: Floats) -> Floats:

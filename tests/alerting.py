@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from overheard.aggregates import Summary, summary
 from overheard.alerts.facts import HOUR, BrandFacts, Counts, FeedFacts, MachineFacts
+from overheard.estimates import Estimate, estimate
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 DAY = 24
@@ -51,12 +52,12 @@ def scores(posts: int, negative: int) -> Summary:
 def brand(counted: Counts, **more: Any) -> BrandFacts:
     """Facts whose estimates agree with the counts."""
 
-    def summed(since: datetime, until: datetime, model: str | None) -> Summary:
+    def estimated(since: datetime, until: datetime, model: str | None) -> Estimate:
         span = slice(max(0, counted.place(since)), counted.place(until))
         rows = slice(None) if model is None else counted.models.index(model)
-        return scores(int(counted.scored[rows, span].sum()), int(counted.negative[rows, span].sum()))
+        return estimate(scores(int(counted.scored[rows, span].sum()), int(counted.negative[rows, span].sum())))
 
-    return BrandFacts(**{"brand_id": 1, "name": "Acme", "now": NOW, "counts": counted, "counted": summed, **more})
+    return BrandFacts(**{"brand_id": 1, "name": "Acme", "now": NOW, "counts": counted, "estimated": estimated, **more})
 
 
 def feed(**more: Any) -> FeedFacts:

@@ -76,13 +76,13 @@ def latest(wanted: crontab, now: datetime) -> datetime:
     times = sorted(((hour, minutes) for hour in wanted.hour for minutes in wanted.minute), reverse=True)
     for days in range(LONGEST_CYCLE_DAYS):
         day = minute - timedelta(days=days)
-        for hour, minutes in times if _names(wanted, day) else ():
+        for hour, minutes in times if is_named(wanted, day) else ():
             if (found := day.replace(hour=hour, minute=minutes)) <= minute:
                 return found
     raise DataError(f"{wanted} comes less than once in eight years")
 
 
-def _names(wanted: crontab, day: datetime) -> bool:
+def is_named(wanted: crontab, day: datetime) -> bool:
     """Whether it names this day; as in Celery all three fields must agree."""
     return (
         day.month in wanted.month_of_year

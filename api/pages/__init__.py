@@ -21,6 +21,8 @@ PAGES: Final = (
     "try_it",
     "alerts",
     "rehearsal",
+    "feeds",
+    "schedules",
 )
 
 

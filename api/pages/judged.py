@@ -45,6 +45,16 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Sure:
+    """Rows of which a model promised to be right so often, and how often it was."""
+
+    name: str
+    rows: int
+    promised: float
+    right: Share
+
+
+@dataclass(frozen=True)
 class Compared:
     """A gate's verdict. what: how it ended, kind: the badge's, why: in a sentence."""
 
@@ -74,6 +84,14 @@ class Compared:
         )
 
     @property
+    def sure(self) -> list[tuple[str, str, list[Sure]]]:
+        """Of both: name, class of the drawing, points. Empty where the verdict does not hold them."""
+        if "reliability" not in self.kept:
+            return []
+        champion, challenger = map(_bins, self.kept["reliability"])
+        return [("The champion", "before", champion), ("The challenger", "after", challenger)]
+
+    @property
     def change(self) -> Share:
         """Of macro-recall on all rows."""
         return _change(self.kept["change"])
@@ -100,33 +118,25 @@ class Compared:
         ]
 
 
-@dataclass(frozen=True)
-class Sure:
-    """Rows of which a model promised to be right so often, and how often it was."""
+def figures(model: Model, trained: Sequence[Model]) -> Figures | None:
+    """As its gate judged it, as its bundle tells, or as the champion of one of those; None where nobody knows.
 
-    name: str
-    rows: int
-    promised: float
-    right: Share
-
-
-def figures(model: Model) -> Figures | None:
-    """As the gate judged it, or as its bundle tells; None where nobody knows."""
+    trained: what the last trainings made, the newest first.
+    """
     if model.verdict:
         return Figures.of(model.verdict["slices"][0]["challenger"])
     metrics = model.facts.get("metrics") or {}
-    return next((Figures.of(metrics[name]) for name in TESTS if name in metrics), None)
+    if kept := next((metrics[name] for name in TESTS if name in metrics), None):
+        return Figures.of(kept)
+    verdict = _as_champion(model, trained)
+    return Figures.of(verdict["slices"][0]["champion"]) if verdict else None
 
 
-def calibration(model: Model, judged: dict[str, Any] | None = None) -> list[Sure]:
-    """By how sure it was; of a version that was never judged so, by the class that it called.
-
-    judged: the verdict to take, where it is not the version's own.
-    """
-    verdict = judged or model.verdict or {}
+def calibration(model: Model, trained: Sequence[Model]) -> list[Sure]:
+    """By how sure it was; of a version that no gate has judged so, by the class that it called."""
+    verdict = model.verdict or _as_champion(model, trained) or {}
     if "reliability" in verdict:
-        bins = verdict["reliability"][verdict["challenger"] == model.version]
-        return [_sure(f"{one['confidence']:.0%} sure", one["n"], one["confidence"], one["accuracy"]) for one in bins]
+        return _bins(verdict["reliability"][verdict["challenger"] == model.version])
     known = Calibration.of((model.facts.get("metrics") or {}).get("calibration"))
     if known is None:
         return []
@@ -206,6 +216,12 @@ def beyond(figures: dict[str, Any]) -> float:
     return round(float(figures["js"] / figures["limit"]), 2)
 
 
+def _as_champion(model: Model, trained: Sequence[Model]) -> dict[str, Any] | None:
+    """The newest verdict for which it was the champion."""
+    verdicts = (one.verdict for one in trained if one.verdict)
+    return next((verdict for verdict in verdicts if verdict["champion"] == model.version), None)
+
+
 def _why(verdict: dict[str, Any]) -> str:
     change, low = verdict["change"], verdict["change"]["low"]
     if verdict["vetoes"]:
@@ -232,6 +248,10 @@ def _around(point: float, error: float) -> Share:
 
 def _change(kept: dict[str, float]) -> Share:
     return Share(kept["value"], kept["low"], kept["high"])
+
+
+def _bins(kept: Sequence[dict[str, Any]]) -> list[Sure]:
+    return [_sure(f"{one['confidence']:.0%} sure", one["n"], one["confidence"], one["accuracy"]) for one in kept]
 
 
 def _sure(name: str, rows: int, promised: float, right: float) -> Sure:

@@ -38,13 +38,13 @@ def models() -> str:
         shown = found[: query.limit]
         return render_template(
             "models.html",
-            **_service(session, house),
+            **_service(session, house, trained),
             **_training(session, house),
             **_over_time(session, trained),
             **_drift(session),
             newest=trained[0] if trained else None,
-            compared=_compared(session, trained[0]) if trained else None,
-            versions=[(model, judged.figures(model), judged.learned(model)) for model in shown],
+            compared=Compared.of(trained[0].verdict or {}) if trained else None,
+            versions=[(model, judged.figures(model, trained), judged.learned(model)) for model in shown],
             next_cursor=encode_cursor(shown[-1].created_at, shown[-1].version) if len(found) > query.limit else None,
         )
 
@@ -54,20 +54,20 @@ def models() -> str:
 def model(version: str) -> str:
     house = services()
     with house.database.read() as session:
-        one = versions.get(session, version)
+        one, trained = versions.get(session, version), _trained(session)
         return render_template(
             "model.html",
-            **_service(session, house),
+            **_service(session, house, trained),
             one=one,
-            figures=judged.figures(one),
+            figures=judged.figures(one, trained),
             learned=judged.learned(one),
-            compared=_compared(session, one) if one.verdict else None,
-            sure=judged.calibration(one),
+            compared=Compared.of(one.verdict) if one.verdict else None,
+            sure=judged.calibration(one, trained),
             losses=judged.loss_curve(one.facts),
         )
 
 
-def _service(session: Session, house: Services) -> dict[str, Any]:
+def _service(session: Session, house: Services, trained: Sequence[Model]) -> dict[str, Any]:
     """What serves, since when and why, and what that means for the other versions."""
     aliases = versions.aliases(session, house.settings.first_model)
     serving, chosen = versions.serving(session, house.settings.first_model), versions.champion(session)
@@ -78,7 +78,7 @@ def _service(session: Session, house: Services) -> dict[str, Any]:
     return {
         "aliases": aliases,
         "serving": serving,
-        "serving_figures": serving and judged.figures(serving),
+        "serving_figures": serving and judged.figures(serving, trained),
         "chosen": chosen,
         "chosen_by": told.people(session, [chosen.changed_by])[chosen.changed_by] if chosen else None,
         "chosen_job": serving.job_id if chosen and serving and chosen.changed_by.startswith("training ") else None,
@@ -114,17 +114,6 @@ def _trained(session: Session) -> Sequence[Model]:
     """What the last trainings made, the newest first."""
     query = select(Model).where(Model.job_id.is_not(None), Model.verdict.is_not(None))
     return session.scalars(query.order_by(Model.created_at.desc(), Model.version.desc()).limit(TRAININGS)).all()
-
-
-def _compared(session: Session, challenger: Model) -> dict[str, Any]:
-    """What the gate said of this version, and both models' figures."""
-    found = Compared.of(challenger.verdict or {})
-    champion = session.get(Model, found.champion)
-    sure: list[tuple[str, str, list[judged.Sure]]] = []
-    if champion:
-        sure.append(("The champion", "before", judged.calibration(champion, challenger.verdict)))
-    sure.append(("The challenger", "after", judged.calibration(challenger)))
-    return {"found": found, "sure": sure}
 
 
 def _over_time(session: Session, trained: Sequence[Model]) -> dict[str, Any]:

@@ -157,12 +157,16 @@ class GapPage(BaseModel):
 def list_feeds(query: FeedsQuery) -> Response:
     with services().database.read() as session:
         found = feeds.page(session, query.brand_id, query.after_number, query.limit + 1)
-        reads = [ReadsView(source=source, **asdict(told)) for source, told in _forecasts(session)]
+        reads = reads_of(session)
     shown = found[: query.limit]
     last = shown[-1].feed if len(found) > query.limit else None
     more = encode_cursor(last.created_at, str(last.id)) if last else None
     page = FeedPage(feeds=[FeedView.of(listed) for listed in shown], reads=reads, next_cursor=more)
     return jsonify(page.model_dump(mode="json"))
+
+
+def reads_of(session: Session) -> list[ReadsView]:
+    return [ReadsView(source=source, **asdict(told)) for source, told in _forecasts(session)]
 
 
 def _forecasts(session: Session) -> Iterator[tuple[str, Forecast]]:

@@ -10,6 +10,7 @@ from flask_openapi import APIBlueprint
 from pydantic import BaseModel, Field, RootModel
 from redis import RedisError
 
+from api import timing
 from api.auth import requires
 from api.runs import run_now
 from api.schemas import SECURED, OptionalBody, Problem
@@ -23,6 +24,7 @@ from worker import timetable
 from worker.entries import latest, parse
 
 SHOWN_RUNS = 20
+PREVIEWED = 5
 log = logging.getLogger(__name__)
 
 blueprint = APIBlueprint(
@@ -40,6 +42,7 @@ class ScheduleView(BaseModel):
     does: str
     cron: str | None = Field(description="Five fields, UTC; null: it has `every_s`")
     every_s: float | None
+    means: str = Field(description="When it runs, in words")
     is_paused: bool
     last_run_at: datetime | None
     next_run_at: datetime | None = Field(description="null while it is paused, and before Beat was ever started")
@@ -84,6 +87,16 @@ class ScheduleChange(OptionalBody):
     cron: str | None = Field(None, max_length=100, description="Five fields, UTC; null: as it came")
 
 
+class PreviewBody(BaseModel):
+    cron: str = Field(max_length=100, description="Five fields, UTC", examples=["7 2 * * sun"])
+
+
+class PreviewView(BaseModel):
+    cron: str
+    means: str
+    next_runs: list[datetime]
+
+
 class BegunView(BaseModel):
     name: str
     due_at: datetime
@@ -94,6 +107,17 @@ class BegunView(BaseModel):
 @requires(Role.viewer)
 def list_schedules() -> Response:
     return jsonify([shown.model_dump(mode="json") for shown in views(services())])
+
+
+@blueprint.post("/previews", summary="When would a cron run?", responses={200: PreviewView})
+@requires(Role.viewer)
+def preview(body: PreviewBody) -> Response:
+    """Changes nothing. 422 for one that can't be used."""
+    cron = " ".join(body.cron.split())
+    shown = PreviewView(
+        cron=cron, means=timing.means(cron), next_runs=timing.upcoming(cron, datetime.now(UTC), PREVIEWED)
+    )
+    return jsonify(shown.model_dump(mode="json"))
 
 
 @blueprint.get("/<name>", summary="One entry and its last runs", responses={200: ScheduleDetail})
@@ -160,6 +184,7 @@ def _view(name: str, change: Schedule | None, last_runs: Mapping[str, datetime])
         does=entry.does,
         cron=when if isinstance(when, str) else None,
         every_s=None if isinstance(when, str) else when,
+        means=timing.means(when),
         is_paused=change is not None and change.is_paused,
         last_run_at=times.last_run_at if entry.is_tick else last_runs.get(name),
         next_run_at=times.next_run_at,

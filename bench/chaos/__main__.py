@@ -46,6 +46,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", action="append", metavar="WORDS", help="faults whose names hold these words")
     parser.add_argument("--database", action="append", choices=("postgresql", "sqlite"), help="unset: both")
+    parser.add_argument("--without", action="append", default=[], help="a program that is left out")
+    parser.add_argument("--pace", type=float, default=1.0, help="times the usual load, for machines with other work")
     parser.add_argument("--json", type=Path, default=Path("var/bench/chaos.json"))
     parser.add_argument("--docs", type=Path, help="page to put the report into")
     parser.add_argument(
@@ -65,6 +67,8 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(os.getloadavg()[0]),
         "versions": versions("sqlalchemy", "psycopg"),
+        "pace": options.pace,
+        "without": options.without,
         "faults": [],
     }
     wanted = [f for f in FAULTS if not options.only or any(words.lower() in f.name.lower() for words in options.only)]
@@ -72,10 +76,10 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(tempfile.mkdtemp(prefix="overheard-chaos-"))
         print(f"logs: {folder}/home/logs", file=sys.stderr)
         is_large = database == "postgresql"
-        without = ("flower", "mlflow") if is_large else ()
+        without = {*options.without, *(("flower", "mlflow") if is_large else ())}
         with House(folder, postgres=is_large, can_set_clock=not is_large, without=without) as house:
             for number, fault in enumerate(wanted):
-                facts = {"database": database, "name": fault.name, **_try(house, fault, f"chaos{number}")}
+                facts = {"database": database, "name": fault.name, **_try(house, fault, f"chaos{number}", options.pace)}
                 found["faults"].append(facts)
                 print(report.line(facts), file=sys.stderr, flush=True)
                 options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -85,13 +89,13 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _try(house: House, fault: Fault, name: str) -> dict[str, Any]:
+def _try(house: House, fault: Fault, name: str, pace: float) -> dict[str, Any]:
     if reason := fault.lacks(house):
         return {"skipped": reason}
     ledger, began_at = Ledger(), time.monotonic()
     problem, recovered_s = "", None
-    with Load(name, house.door(name), house.known, ledger) as load:
-        if fault.trains:
+    with Load(name, house.door(name), house.known, ledger, pace) as load:
+        if fault.trains and "train" in house.programs():
             load.train()
         time.sleep(CALM_S)
         try:

@@ -156,7 +156,7 @@ def _leaves_out(*programs: str) -> Callable[[House], str]:
 
 
 def _no_clock(house: House) -> str:
-    return "" if house.can_set_clock else "libfaketime is not installed (Debian: faketime)"
+    return "" if house.can_set_clock else "there is no C compiler to make a clock with"
 
 
 FAULTS: Final = (
@@ -165,11 +165,17 @@ FAULTS: Final = (
     Fault("API's master is killed", killing("api")),
     Fault("ml worker is killed", killing("ml")),
     Fault("io worker is killed", killing("io")),
-    Fault("train worker is killed in mid-training", in_mid_training(killing("train")), trains=True),
+    Fault(
+        "train worker is killed in mid-training",
+        in_mid_training(killing("train")),
+        trains=True,
+        lacks=_leaves_out("train"),
+    ),
     Fault(
         "training process is killed in mid-training",
         in_mid_training(lambda house: house.kill_children("train")),
         trains=True,
+        lacks=_leaves_out("train"),
     ),
     Fault("Beat is killed", killing("beat")),
     Fault("Flower and MLflow are killed", killing("flower", "mlflow"), lacks=_leaves_out("flower", "mlflow")),
@@ -179,7 +185,7 @@ FAULTS: Final = (
     Fault("Redis is stopped and started", away("redis"), trains=True),
     Fault("Redis hangs", hanging("redis")),
     Fault("database is stopped and started", postgres_away, trains=True, lacks=_no_postgres),
-    Fault("MLflow is away while a model is trained", away("mlflow"), trains=True, lacks=_leaves_out("mlflow")),
+    Fault("MLflow is away while a model is trained", away("mlflow"), trains=True, lacks=_leaves_out("mlflow", "train")),
     Fault("disk is full", disk_full, trains=True, lacks=_large_disk),
     Fault("clock is an hour ahead for a while", clock_ahead, trains=True, lacks=_no_clock),
     Fault("clock is an hour behind for a while", clock_behind, trains=True, lacks=_no_clock),

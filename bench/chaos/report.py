@@ -41,6 +41,7 @@ def markdown(found: dict[str, Any]) -> str:
     facts = found["machine"]
     lines = [
         f"- {facts['cpu']}, {facts['cores']} cores; load {facts['load_before']} before the start; {found['at']}",
+        f"- the usual load times {found['pace']:g}; left out: {', '.join(found['without']) or 'nothing'}",
         "- " + ", ".join(f"{name} {number}" for name, number in found["versions"].items()),
     ]
     for database in dict.fromkeys(fault["database"] for fault in found["faults"]):

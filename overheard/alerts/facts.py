@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from overheard.aggregates import Summary
 from overheard.alerts.finding import Finding
 from overheard.budget import Forecast
+from overheard.estimates import Estimate
 from overheard.falls import Fall
 from overheard.words import Grown
 
@@ -72,13 +72,13 @@ class Topics:
     grown: tuple[Grown, ...]
 
 
-Counted = Callable[[datetime, datetime, str | None], Summary]
-"""All that was counted of a brand from one hour to another, as one model version read it; None: all of them."""
+Estimated = Callable[[datetime, datetime, str | None], Estimate]
+"""What the shares of a brand are believed to be from one hour to another, as one model version read it; None: all."""
 
 
 @dataclass(frozen=True)
 class BrandFacts:
-    """Of one brand. counted: asked only when it matters. topics, sources: only where a rule looks at them.
+    """Of one brand. estimated: asked only when it matters. topics, sources: only where a rule looks at them.
 
     sources: the hours of each source. unheard: what its feeds do not hear at present, for people.
     """
@@ -87,7 +87,7 @@ class BrandFacts:
     name: str
     now: datetime
     counts: Counts
-    counted: Counted
+    estimated: Estimated
     topics: Topics | None = None
     sources: Mapping[str, Counts] = field(default_factory=dict)
     unheard: tuple[str, ...] = ()

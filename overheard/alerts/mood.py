@@ -11,7 +11,7 @@ from overheard.alerts.facts import BrandFacts, Counts, Flags, Integers, Open, Ve
 from overheard.alerts.finding import Finding
 from overheard.alerts.options import BrandOptions, Sensitivity
 from overheard.alerts.windows import BASELINE, DAY, WINDOWS, Floats, Sums, blocks, excess
-from overheard.estimates import Estimate, change, estimate
+from overheard.estimates import Estimate, change
 
 LEAST_BEFORE: Final = 200
 """Posts to compare with."""
@@ -139,9 +139,9 @@ def _estimates(facts: BrandFacts, seen: Looks, place: int, hour: int) -> tuple[E
     """(now, before), as one model read them."""
     start, hours = facts.counts.start, int(seen.window[place])
     model = None if seen.is_other_model[place] else seen.model[place]
-    now = facts.counted(start(hour + 1 - hours), start(hour + 1), model)
-    before = facts.counted(start(hour + 1 - hours - BASELINE), start(hour + 1 - hours), model)
-    return estimate(now), estimate(before)
+    now = facts.estimated(start(hour + 1 - hours), start(hour + 1), model)
+    before = facts.estimated(start(hour + 1 - hours - BASELINE), start(hour + 1 - hours), model)
+    return now, before
 
 
 def finding(facts: BrandFacts, seen: Looks, place: int, hour: int) -> Finding:

@@ -1,5 +1,6 @@
 """One GET for collectors whose platform has no client library of its own: bounded in time, size and redirects."""
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ MAX_REDIRECTS: Final = 5
 MAX_BYTES: Final = 10_000_000
 BUSY_FOR: Final = timedelta(minutes=15)
 LONGEST_BUSY: Final = timedelta(days=1)
+_NUMBER: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
 class Answer(NamedTuple):
@@ -69,7 +71,8 @@ def get(
             body = _body(source, response, time.monotonic() + timeout_s)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         host = urlsplit(url).hostname
-        raise SourceDown(source, f"no answer from {host}: {str(error) or type(error).__name__}") from error
+        reason = _NUMBER.sub("", str(error)) or type(error).__name__
+        raise SourceDown(source, f"no answer from {host}: {reason}") from error
     _raise_for(source, response, now, advice)
     return Answer(response.status_code, response.headers, body, str(response.url))
 

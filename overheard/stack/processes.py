@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 MARK = "OVERHEARD_STACK"
+SUPERVISORD = "overheard.stack.supervisord"
 WORK_GRACE_S = 10.0
 REDIS_GRACE_S = 4.0
 
@@ -61,6 +62,6 @@ def _is_redis(process: psutil.Process) -> bool:
 
 def _is_supervisor(process: psutil.Process) -> bool:
     try:
-        return "supervisor.supervisord" in process.cmdline()
+        return SUPERVISORD in process.cmdline()
     except psutil.Error:
         return False

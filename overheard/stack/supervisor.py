@@ -15,6 +15,7 @@ from typing import IO, Any
 from overheard.errors import StackError
 from overheard.stack import ports
 from overheard.stack.home import log_file, read_json, write_private
+from overheard.stack.processes import SUPERVISORD
 from overheard.stack.programs import STOP_S, Program
 
 RPC_TIMEOUT_S = 5
@@ -99,8 +100,8 @@ class Supervisor:
         write_private(self.run / DOOR, json.dumps({"port": port, "password": password}))
         write_private(self.run / "supervisord.conf", configuration(programs, port, password))
         with (self.home / "logs" / "supervisord.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor.supervisord", "-c", "supervisord.conf"],
+            self.process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", SUPERVISORD, "-c", "supervisord.conf"],
                 cwd=self.run,
                 env=environment,
                 stdin=lock,

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from overheard.aggregates import Moments, Summary
 from overheard.alerts.facts import HOUR, BrandFacts, Counts, Flags
+from overheard.estimates import Estimate, Taught, estimate
 from overheard.scoring.bundle import LABELS
-from overheard.store import hours
+from overheard.store import audited, hours, models
+from overheard.store.shares import NEAR
 from overheard.store.tables.counts import Hour
 from overheard.store.tables.heard import Brand, Feed, Gap
 
@@ -51,17 +53,19 @@ def _is_complete(session: Session, brand_id: int, first: datetime, length: int, 
 
 
 def facts_of(session: Session, brand: Brand, now: datetime, back: timedelta) -> BrandFacts:
-    """What rules look at of a brand, `back` from now. `counted` reads in the same session."""
+    """What rules look at of a brand, `back` from now. `estimated` reads in the same session."""
     counts = read(session, brand.id, now - back, now)
     unheard = session.scalars(select(Feed).where(Feed.brand_id == brand.id, Feed.state.in_(UNHEARD))).all()
     if unheard:
         counts.is_complete[-1] = False  # its gap grows with the next look of its feed
     names = tuple(f"{feed.source} is {feed.state}" for feed in unheard)
 
-    def counted(since: datetime, until: datetime, model: str | None) -> Summary:
-        return summary(session, brand.id, since, until, model)
+    def estimated(since: datetime, until: datetime, model: str | None) -> Estimate:
+        taught = Taught.of(models.metrics(session, [model]).get(model, {})) if model else None
+        people = audited.read(session, brand.id, since - NEAR, until).between(since - NEAR, until)
+        return estimate(summary(session, brand.id, since, until, model), nearby=people, taught=taught)
 
-    return BrandFacts(brand.id, brand.name, now, counts, counted, unheard=names)
+    return BrandFacts(brand.id, brand.name, now, counts, estimated, unheard=names)
 
 
 def summary(session: Session, brand_id: int, since: datetime, until: datetime, model: str | None) -> Summary:

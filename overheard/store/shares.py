@@ -1,7 +1,8 @@
 """A brand's shares over time, each with how sure it is: hourly counts, and what people said of a sample."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ from overheard.estimates import MIN_AUDITS, Audits, Estimate, Samples, Taught
 from overheard.remembered import remembered
 from overheard.store import audited, models, series
 from overheard.store.audited import Audited
-from overheard.store.series import Filters, Point
+from overheard.store.series import HOUR, Point
+from overheard.store.tables.base import EPOCH
 
+WEEK: Final = timedelta(days=7)
 NEAR: Final = timedelta(days=28)
 """A model errs today about as it did so long ago."""
 COVERED: Final = 0.6
@@ -38,9 +41,9 @@ def read(
     """A point between each two times, and all of them as one. source: of one platform only; language: in one only."""
     points = series.read(session, brand_id, times, source, language)
     total = together(points)
-    people = audited.read(session, brand_id, total.since - NEAR, total.until + NEAR)
+    people = audited.read(session, brand_id, total.since - NEAR - WEEK, total.until + NEAR + WEEK)
     taught = {version: Taught.of(told) for version, told in models.metrics(session, total.versions).items()}
-    *found, whole = _estimated((*points, total), people, taught, (source, language))
+    *found, whole = _estimated((*points, total), taught, _sampling(people, source, language))
     return found, whole
 
 
@@ -70,11 +73,11 @@ def together(points: Sequence[Point]) -> Point:
 
 
 def _estimated(
-    points: Sequence[Point], people: Audited, taught: Mapping[str, Taught | None], of: Filters
+    points: Sequence[Point], taught: Mapping[str, Taught | None], sampled: Callable[[Point], Samples]
 ) -> Iterator[Estimated]:
     """Points that one version read most of are estimated together."""
     mostly = [taught.get(next(iter(point.versions), "")) for point in points]
-    samples = [_samples(point, people, of) for point in points]
+    samples = [sampled(point) for point in points]
     found = dict[int, Estimate]()
     for one in {id(one): one for one in mostly}.values():
         places = [place for place, other in enumerate(mostly) if other is one]
@@ -83,14 +86,21 @@ def _estimated(
     return (Estimated(point, found[place]) for place, point in enumerate(points))
 
 
-def _samples(point: Point, people: Audited, of: Filters) -> Samples:
-    own = people.between(point.since, point.until, *of)
-    if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
-        return own, None
-    nearby = people.between(point.since - NEAR, point.until + NEAR, *of)
-    if any(of) and len(nearby) < MIN_AUDITS:
-        nearby = people.between(point.since - NEAR, point.until + NEAR)
-    return None, nearby
+def _sampling(people: Audited, source: str | None, language: str | None) -> Callable[[Point], Samples]:
+    @cache
+    def around(first: int, last: int) -> Audits:
+        """Of whole weeks: their days share them, so what these tell is worked out once."""
+        since, until = EPOCH + first * WEEK - NEAR, EPOCH + (last + 1) * WEEK + NEAR
+        nearby = people.between(since, until, source, language)
+        return nearby if len(nearby) >= MIN_AUDITS else people.between(since, until)
+
+    def samples(point: Point) -> Samples:
+        own = people.between(point.since, point.until, source, language)
+        if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
+            return own, None
+        return None, around((point.since - EPOCH) // WEEK, (point.until - EPOCH - HOUR) // WEEK)
+
+    return samples
 
 
 def _reached(audits: Audits) -> float:

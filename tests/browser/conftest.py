@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.looks import Watched
 from tests.stack import RunningStack, eventually
 
 NewPage = Callable[..., Page]
+expect.set_options(timeout=15_000)  # a stack and a browser share two cores
 
 
 @pytest.fixture(scope="session")

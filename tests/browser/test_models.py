@@ -119,7 +119,7 @@ def test_a_training_is_watched_to_its_promotion_and_rolled_back(learner: Page, l
     looks_right(page)
     page.get_by_role("button", name="Let it serve").click()
     asked.get_by_role("button", name="Let it serve").click()
-    expect(page.get_by_text("champion", exact=True)).to_be_visible()
+    expect(page.locator(".head")).to_contain_text("champion")
     eventually(lambda: serving(loop) == version, 20)
     assert silent(page)
 
@@ -132,7 +132,7 @@ def test_a_training_is_cancelled_and_its_job_says_so(learner: Page, loop: Runnin
     expect(training.get_by_role("status")).to_contain_text("Cancelled", timeout=30_000)
     expect(page.get_by_role("button", name="Train now")).to_be_visible()
     training.get_by_role("link", name="Its log").click()
-    expect(page.get_by_role("region", name="The end of its log")).to_contain_text("cancelled")
+    expect(page.get_by_role("region", name="Log", exact=True)).to_contain_text("cancelled")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     looks_right(page)
 

@@ -121,7 +121,7 @@ def test_another_model_that_calls_more_posts_negative_is_no_crisis() -> None:
 
 def test_estimates_that_do_not_agree_keep_a_rule_silent() -> None:
     facts = crisis()
-    steady = replace(facts, counted=lambda since, until, model: facts.counted(NOW - timedelta(days=30), NOW, model))
+    steady = replace(facts, estimated=lambda since, until, model: facts.estimated(NOW - timedelta(days=30), NOW, model))
     assert look("negative_share", facts).found
     assert not look("negative_share", steady).found
 

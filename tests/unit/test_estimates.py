@@ -214,6 +214,20 @@ def test_the_mix_that_brands_usually_have_counts_where_a_model_can_hardly_tell()
     assert [share.point for share in found.shares] == pytest.approx(usual.tolist(), abs=0.03)
 
 
+@pytest.mark.parametrize("shares", [(0.7, 0.2, 0.1), (0.9, 0.07, 0.03), (0.03, 0.9, 0.07), (0.03, 0.07, 0.9)])
+@pytest.mark.parametrize("posts", [200, 3000])
+def test_a_crisis_is_not_talked_down_to_what_is_usual(shares: tuple[float, ...], posts: int) -> None:
+    population = Population.of(posts, shares)
+    found = estimate(summary(population.probabilities), taught=Taught(np.array(TAUGHT), np.array((0.15, 0.45, 0.4))))
+    assert covered([found], population.truth()).min() == 1
+
+
+def test_reposts_of_one_text_are_not_talked_down_either() -> None:
+    alike = np.tile([0.97, 0.02, 0.01], (300, 1))
+    found = estimate(summary(alike), taught=Taught(np.array(TAUGHT), np.array((0.15, 0.45, 0.4))))
+    assert (found.shares[0].point or 0) > 0.9
+
+
 def demo() -> dict[str, tuple[Population, Ints]]:
     """By brand: what the starter says of the demo's posts, whose labels are known, and the day of each."""
     told = posts()

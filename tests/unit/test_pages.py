@@ -113,13 +113,16 @@ def test_cookies_that_were_set_over_tls_travel_over_tls_alone(app: Flask) -> Non
 
 
 def test_without_a_brand_the_next_step_is_told(client: FlaskClient) -> None:
-    assert "overheard brands add" in client.get("/").text
+    for page in ("/", "/app/posts", "/app/label", "/app/feeds"):
+        assert "Add a brand" in client.get(page).text, page
+    assert "/app/feeds?add=1#add" in client.get("/").text
 
 
 def test_a_brand_without_posts_says_what_to_do(client: FlaskClient, database: Database) -> None:
     with database.write() as session:
         brands.add(session, "Acme", Spec.read({}), NOW)
-    assert "overheard feeds add" in client.get("/").text
+    assert "Say where to listen" in client.get("/").text
+    assert "Acme has no feed yet" in client.get("/app/feeds?about=brand").text
 
 
 def test_an_unknown_brand_is_a_page_that_says_so(client: FlaskClient) -> None:

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import select, update
 
 from overheard.estimates import Method
-from overheard.store import hours, shares, unscored
+from overheard.store import counted, hours, shares, unscored
 from overheard.store.database import Database
 from overheard.store.parts import Answer
 from overheard.store.shares import Estimated
 from overheard.store.tables.audits import Audit
-from overheard.store.tables.heard import Post
+from overheard.store.tables.heard import Brand, Post
 from overheard.store.tables.learning import Model
 from tests.weeks import MONDAY, WEEK, judge, two_weeks
 
@@ -110,3 +110,15 @@ def test_shares_are_corrected_for_the_mix_that_the_model_assumes(either: Databas
         facts = {"metrics": {"prior": [0.8, 0.1, 0.1]}}
         session.add(Model(version="m1", name="m1", base="", facts=facts, created_at=MONDAY))
     assert unaudited() < before - 0.1
+
+
+def test_what_alerts_tell_is_corrected_by_what_people_said(either: Database, brand_id: int) -> None:
+    with either.read() as session:
+        facts = counted.facts_of(session, session.get_one(Brand, brand_id), MONDAY, WEEK)
+        before = facts.estimated(MONDAY - WEEK, MONDAY, "m1")
+    judge(either, brand_id, MONDAY)
+    with either.read() as session:
+        facts = counted.facts_of(session, session.get_one(Brand, brand_id), MONDAY, WEEK)
+        after = facts.estimated(MONDAY - WEEK, MONDAY, "m1")
+    assert (before.method, after.method) == (Method.corrected, Method.nearby)
+    assert (after.shares[0].high or 1) < (before.shares[0].point or 0)

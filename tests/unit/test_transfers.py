@@ -1,8 +1,12 @@
 """What the API says when the process that receives an upload could not, through no fault of the file."""
 
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -12,7 +16,7 @@ from overheard.errors import ScoringUnavailable
 from overheard.settings import Settings
 from overheard.store.batches import Upload
 from overheard.store.database import Database, migrate
-from tests.stack import free_port
+from tests.stack import eventually, free_port
 
 UPLOAD = Upload("me", None, "h", "posts.csv", "csv", "text", "")
 
@@ -41,3 +45,15 @@ def test_an_upload_that_was_taken_for_abandoned_may_be_sent_again(tmp_path: Path
     with pytest.raises(ScoringUnavailable, match="send it again"):
         transfers.receive(spooled, UPLOAD, settings)
     database.engine.dispose()
+
+
+def test_an_upload_whose_receiver_was_killed_may_be_sent_again(tmp_path: Path, spooled: Spooled) -> None:
+    settings = Settings(home=tmp_path)
+    migrate(settings.sql_url)
+    with closing(sqlite3.connect(tmp_path / "overheard.db")) as writer, ThreadPoolExecutor(1) as pool:
+        writer.execute("BEGIN IMMEDIATE")  # the receiver waits for it
+        receiving = pool.submit(transfers.receive, spooled, UPLOAD, settings)
+        child = eventually(lambda: next(iter(psutil.Process().children()), None))
+        child.kill()
+        with pytest.raises(ScoringUnavailable, match="send it again"):
+            receiving.result(30)

@@ -4,6 +4,7 @@
 //   data-renews="still rules-now": ids of elements that are read again from this page
 //   data-confirm="What happens?"  data-confirms="Delete": asked first, in a dialog
 //   data-done="Words that are told when it worked"
+//   data-goes="/app/feeds": then another page is opened
 
 import { act, call, flash } from './api.js'
 import { put } from './live.js'
@@ -11,13 +12,14 @@ import { put } from './live.js'
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-call]')
   if (!button) return
-  const { call: said, body, renews = '', confirm, confirms, done } = button.dataset
+  const { call: said, body, renews = '', confirm, confirms, done, goes } = button.dataset
   if (confirm && !(await isConfirmed(confirm, confirms))) return
   const [method, path] = said.split(' ')
   const regions = renews.split(' ').filter(Boolean)
   const worked = await act(button, async () => {
     await call(method, path, body && JSON.parse(body))
-    await renew(...regions)
+    if (goes) location.assign(goes)
+    else await renew(...regions)
     return true
   })
   refocus(button.id, regions[0])
@@ -45,17 +47,26 @@ function refocus(id, region) {
 
 // True when the reader says so.
 export function isConfirmed(question, yes = 'Yes') {
-  const dialog = document.createElement('dialog')
-  dialog.className = 'asks'
   const words = document.createElement('p')
-  words.id = 'asked'
   words.textContent = question
-  dialog.setAttribute('aria-labelledby', words.id)
+  return ask(words, [], [choice('', 'Cancel', 'quiet'), choice('yes', yes, 'danger')])
+}
+
+// A heading and what is told below it, until the reader closes it.
+export function tellInDialog(heading, ...told) {
+  return ask(heading, told, [choice('', 'Close', 'quiet')])
+}
+
+function ask(heading, told, choices) {
+  const dialog = document.createElement('dialog')
   const form = document.createElement('form')
+  heading.id = 'asked'
+  dialog.className = 'asks'
+  dialog.setAttribute('aria-labelledby', heading.id)
   form.method = 'dialog'
   form.className = 'row'
-  form.append(choice('', 'Cancel', 'quiet'), choice('yes', yes, 'danger'))
-  dialog.append(words, form)
+  form.append(...choices)
+  dialog.append(heading, ...told, form)
   document.body.append(dialog)
   dialog.showModal()
   return new Promise((answer) => {
