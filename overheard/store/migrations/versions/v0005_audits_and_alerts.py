@@ -228,7 +228,7 @@ def upgrade() -> None:
     op.rename_table("hours", "old_hours")
     _hours(sa.Column("language", sa.String(length=8), nullable=False))
     columns = ", ".join(OLD_HOURS)
-    op.execute(f"INSERT INTO hours ({columns}, language) SELECT {columns}, '' FROM old_hours")  # noqa: S608
+    op.execute(f"INSERT INTO hours ({columns}, language) SELECT {columns}, '' FROM old_hours")  # noqa: S608  # nosec B608 - our own columns
     op.drop_table("old_hours")
     op.execute(MARK_HOURS.format(hour=HOUR_OF[op.get_bind().dialect.name]))
 
