@@ -21,6 +21,7 @@ from overheard.store.tables.work import Job
 from worker import names
 
 SETTLE_S = 150
+PATIENCE_S = 600
 
 
 @dataclass
@@ -71,7 +72,7 @@ def left(house: House, ids: list[str], brand: str) -> dict[str, int]:
 
 def audit(house: House, ledger: Ledger, brand: str) -> dict[str, Fate]:
     """By kind of thing."""
-    with house.door(brand).client() as client:
+    with house.door(brand).client(PATIENCE_S) as client:
         return {
             "calls": _calls(ledger),
             "jobs": _scored(client, ledger, "jobs", house),
