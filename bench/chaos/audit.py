@@ -65,8 +65,7 @@ def left(house: House, ids: list[str], brand: str) -> dict[str, int]:
     with house.redis() as redis:
         for queue in (names.SCORING, names.SCORING_BULK, names.TRAINING):
             found[f"messages on {queue}"] = int(redis.llen(queue))  # type: ignore[arg-type]
-        for kind in ("ml", "io", "train"):
-            found[f"messages held by {kind}"] = int(redis.hlen(f"unacked.{kind}"))  # type: ignore[arg-type]
+        found["messages held by ml"] = int(redis.hlen("unacked.ml"))  # type: ignore[arg-type]
     return found
 
 
