@@ -63,7 +63,8 @@ def left(house: House, ids: list[str], brand: str) -> dict[str, int]:
             "uncounted hours": session.scalar(dirty) or 0,
         }
     with house.redis() as redis:
-        for queue in (names.SCORING, names.SCORING_BULK, names.TRAINING):
+        training = [names.TRAINING] if "train" in house.programs() else []
+        for queue in (names.SCORING, names.SCORING_BULK, *training):
             found[f"messages on {queue}"] = int(redis.llen(queue))  # type: ignore[arg-type]
         found["messages held by ml"] = int(redis.hlen("unacked.ml"))  # type: ignore[arg-type]
     return found
