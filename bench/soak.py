@@ -62,6 +62,9 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         "machine": machine(os.getloadavg()[0]),
         "versions": versions("sqlalchemy"),
         "minutes": options.minutes,
+        "others_cpu": 0.0,
+        "is_settled": False,
+        "fates": {},
     }
     folder, ledger = Path(tempfile.mkdtemp(prefix="overheard-soak-")), Ledger()
     with House(folder, postgres=False, can_set_clock=False, without=options.without) as house:

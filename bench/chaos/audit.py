@@ -21,6 +21,7 @@ from overheard.store.tables.work import Job
 from worker import names
 
 SETTLE_S = 150
+PATIENCE_S = 600
 
 
 @dataclass
@@ -62,16 +63,16 @@ def left(house: House, ids: list[str], brand: str) -> dict[str, int]:
             "uncounted hours": session.scalar(dirty) or 0,
         }
     with house.redis() as redis:
-        for queue in (names.SCORING, names.SCORING_BULK, names.TRAINING):
+        training = [names.TRAINING] if "train" in house.programs() else []
+        for queue in (names.SCORING, names.SCORING_BULK, *training):
             found[f"messages on {queue}"] = int(redis.llen(queue))  # type: ignore[arg-type]
-        for kind in ("ml", "io", "train"):
-            found[f"messages held by {kind}"] = int(redis.hlen(f"unacked.{kind}"))  # type: ignore[arg-type]
+        found["messages held by ml"] = int(redis.hlen("unacked.ml"))  # type: ignore[arg-type]
     return found
 
 
 def audit(house: House, ledger: Ledger, brand: str) -> dict[str, Fate]:
     """By kind of thing."""
-    with house.door(brand).client() as client:
+    with house.door(brand).client(PATIENCE_S) as client:
         return {
             "calls": _calls(ledger),
             "jobs": _scored(client, ledger, "jobs", house),

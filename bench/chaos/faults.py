@@ -58,7 +58,7 @@ def all_at_once(house: House) -> None:
 
 def in_mid_training(strike: Callable[[House], None]) -> Callable[[House], None]:
     def later(house: House) -> None:
-        assert eventually(lambda: _steps(house.database) > 0, 120), "the training did not begin"
+        assert eventually(lambda: _steps(house.database) > 0, 300), "the training did not begin"
         strike(house)
 
     return later

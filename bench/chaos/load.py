@@ -56,9 +56,9 @@ class Door:
     secret: str
     training: dict[str, Any]
 
-    def client(self) -> httpx2.Client:
+    def client(self, timeout_s: float = TIMEOUT_S) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False)
 
 
 class Load:
