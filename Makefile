@@ -20,8 +20,9 @@ help: ## what can be made
 run: .venv/installed-$(with-train) ## install, start everything, show the demo; Ctrl-C stops it
 	@exec $(BIN)/overheard up
 
+# Two at a time: they wait for their servers more than they compute. A file's tests stay together, and share its stack.
 test: .venv/installed-$(with-dev) ## every test that needs nothing but this machine
-	@exec $(BIN)/python -m pytest
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-full: .venv/installed-$(with-dev) ## the slow tests as well
 	@exec $(BIN)/python -m pytest -m "slow or not slow"
