@@ -80,6 +80,14 @@ def test_what_can_not_be_done_is_said(stack: RunningStack) -> None:
         assert (answer.status_code, "weekly-retrain" in answer.json()["detail"]) == (404, True)
 
 
+def test_a_cron_says_when_it_would_run(stack: RunningStack) -> None:
+    told = stack.client.post("/schedules/previews", json={"cron": " 30 1 * *  sat"}).json()
+    assert (told["cron"], told["means"]) == ("30 1 * * sat", "Saturdays at 01:30 UTC")
+    assert [at[10:] for at in told["next_runs"]] == ["T01:30:00Z"] * 5
+    assert listed(stack)["weekly-retrain"]["means"] == "Sundays at 02:07 UTC"
+    assert stack.client.post("/schedules/previews", json={"cron": "7 25 * * *"}).status_code == 422
+
+
 def test_a_run_by_hand_is_kept_with_its_outcome_and_who_asked(stack: RunningStack) -> None:
     change(stack, "accuracy-check", is_paused=True)
     answer = stack.client.post("/schedules/accuracy-check/runs")
