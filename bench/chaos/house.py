@@ -31,6 +31,8 @@ EAGER: Final = {"lease_s": 12, "visibility_s": 12, "reap_every_s": 3, "checkpoin
 """Notices losses sooner than the defaults, so that a run takes minutes and not an hour."""
 NEVER_PROMOTES: Final = {"min_test_rows": 1_000_000}  # one model, so that each answer can be told from any other
 
+SMALL: Final = {"keep_free_bytes": 16_000_000}  # of DISK
+
 
 class House:
     """From `with` to its end. postgres: else SQLite. can_set_clock: every process runs on a clock of our own.
@@ -50,7 +52,7 @@ class House:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.home.mkdir(exist_ok=True)
             self.is_small = stack.enter_context(_small_disk(self.home))
-            settings = dict(zip(PORTS, free_ports(len(PORTS)), strict=True)) | EAGER | NEVER_PROMOTES
+            settings = dict(zip(PORTS, free_ports(len(PORTS)), strict=True)) | EAGER | NEVER_PROMOTES | SMALL
             if self.postgres:
                 settings["database_url"] = stack.enter_context(self.postgres).url
             self._settings = {"score_cache_bytes": 0, **settings}
