@@ -12,11 +12,11 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from overheard.aggregates import CELLS, Floats, Summary, cells
+from overheard.aggregates import CELLS, MIDDLES, Floats, Summary, cells
 from overheard.intervals import NONE, Share, Z, difference, wilson
 from overheard.powered import Audits, powered
 from overheard.scoring.bundle import LABELS
-from overheard.shift import Shift, Taught, adapt, moved
+from overheard.shift import Shift, Taught, adapt
 
 __all__ = ["Audits", "Estimate", "Method", "Share", "Taught", "change", "estimate", "estimate_each"]
 
@@ -44,7 +44,7 @@ class Method(StrEnum):
 class Estimate:
     """shares: of negative, neutral, positive; they sum to 1. net: positive less negative. raw (3,): as called by the
     model, None without a post. posts: with a score. audits: those that were used. cells (CELLS,): the posts, None where
-    they are too few; taught: of the model that read them."""
+    they are too few."""
 
     shares: tuple[Share, Share, Share]
     net: Share
@@ -53,7 +53,6 @@ class Estimate:
     posts: int
     audits: int
     cells: Floats | None = field(default=None, repr=False, compare=False)
-    taught: Taught | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: shares by name."""
@@ -92,7 +91,7 @@ def estimate_each(
         method, limit = used[places[0]][1:]
         told = _unaudited(shift, places) if sample is None else _audited(shift, places, counts[places], sample, limit)
         for place, (shares, net) in zip(places, told, strict=True):
-            known = {"method": method, "audits": len(sample or ()), "cells": counts[place], "taught": taught}
+            known = {"method": method, "audits": len(sample or ()), "cells": counts[place]}
             found[enough[place]] = replace(found[enough[place]], shares=shares, net=net, **known)
     return found
 
@@ -146,17 +145,26 @@ def _too_few(counted: Summary, samples: Samples) -> Estimate:
 def change(before: Estimate, after: Estimate) -> tuple[Share, Share, Share]:
     """after - before, of each class, with 95 % intervals; NONE where one of them has none.
 
-    When both were audited, of what people said. Else of what the model read, which takes it to err alike in both: so
-    a change can be told long before its posts are audited, and one of the model's version must be kept apart.
+    When both were audited, of what people said. Else of what the model says, which takes it to err alike in both: so
+    a change can be told long before its posts are audited, and one of the model's version must be kept apart. A model
+    that can't tell classes apart says less than what is so, never more; scaling it up was tried, and told of changes
+    larger than the shares themselves.
     """
     if before.cells is None or after.cells is None:
         return NONE, NONE, NONE
     if before.method == after.method == Method.audited:
         negative, neutral, positive = map(difference, after.shares, before.shares)
     else:
-        points, spread = moved(before.cells, after.cells, after.taught)
-        negative, neutral, positive = map(_moved, points, np.sqrt(np.diag(spread)))
+        (early, one), (late, other) = map(_said, (before.cells, after.cells))
+        negative, neutral, positive = map(_moved, late - early, np.sqrt(one + other))
     return negative, neutral, positive
+
+
+def _said(counts: Floats) -> tuple[Floats, Floats]:
+    """(3,) what a model says on average of these posts (CELLS,), and the variance (3,) that chance gives it."""
+    posts = counts.sum()
+    mean = counts @ MIDDLES / posts
+    return mean, counts @ (MIDDLES - mean) ** 2 / posts**2
 
 
 def _moved(point: float, error: float) -> Share:

@@ -139,21 +139,6 @@ def adapt(counts: Floats, taught: Taught | None) -> Shift:
     return _shift(seen, shares, _whole(shares) @ spread @ _whole(shares))
 
 
-def moved(before: Floats, after: Floats, taught: Taught | None) -> tuple[Floats, Floats]:
-    """By how much shares (3,) went up from one count (CELLS,) to another, and the covariance (3, 3) that chance gives.
-
-    The model is taken to err alike in both. It says less than what is so, the less it can tell classes apart.
-    """
-    counts = np.stack([before + after, before, after])
-    both, posts = adapt(counts[:1], taught), counts.sum(axis=1)
-    says = both.adapted[0][:, _POLES]
-    mean, early, late = counts @ says / posts[:, None]
-    told = (says - mean).T @ ((says - mean) * counts[0][:, None]) / posts[0] + _SURE
-    more = _whole(both.shares[:, _POLES])[0] @ np.linalg.inv(told)
-    spread = more @ told @ more.T * (1 / posts[1] + 1 / posts[2])
-    return _ALL @ more @ (late - early), _ALL @ spread @ _ALL.T
-
-
 def _undoubted(shares: Floats) -> Floats:
     """(CELLS,) posts in the cell of each class where it is surest."""
     found = np.zeros(len(MIDDLES))

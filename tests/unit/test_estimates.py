@@ -15,7 +15,7 @@ from overheard.intervals import Share, difference, wilson
 from overheard.registry import locate
 from overheard.scoring.bundle import LABELS, read_manifest
 from overheard.scoring.onnx import OnnxEngine
-from overheard.shift import BIAS, SPREAD, moved
+from overheard.shift import BIAS, SPREAD
 
 DRAWS = 500
 STARTER = locate("starter", Path())
@@ -144,7 +144,8 @@ def test_a_change_shows_before_anybody_audits_it_although_the_model_is_biased() 
     )
     negative, _, _ = change(*(estimate(summary(week.probabilities), taught=KNOWN) for week in (before, after)))
     assert negative.low is not None
-    assert 0.1 < negative.low < 0.2
+    assert negative.point is not None
+    assert 0 < negative.low < negative.point < 0.2
 
 
 def test_shares_are_shares() -> None:
@@ -290,16 +291,27 @@ def test_hours_of_an_older_format_have_raw_shares_only() -> None:
 
 def test_the_interval_of_an_unaudited_change_is_what_a_bootstrap_gives() -> None:
     rng = np.random.default_rng(9)
-    before, after = (
-        summary(Population.of(posts, shares, seed=posts).probabilities).moments.cells
+    weeks = [
+        Population.of(posts, shares, seed=posts).probabilities
         for posts, shares in ((600, MIXED), (400, (0.35, 0.4, 0.25)))
-    )
-    _, spread = moved(before, after, KNOWN)
+    ]
+    told = change(*(estimate(summary(week), taught=KNOWN) for week in weeks))
     again = [
-        moved(*(rng.multinomial(int(one.sum()), one / one.sum()).astype(float) for one in (before, after)), KNOWN)[0]
+        [
+            share.point
+            for share in change(*(estimate(summary(rng.choice(week, len(week))), taught=KNOWN) for week in weeks))
+        ]
         for _ in range(300)
     ]
-    assert np.var(again, axis=0) == pytest.approx(np.diag(spread), rel=0.25)
+    widths = [share.high - share.low for share in told]  # type: ignore[operator]
+    assert 2 * 1.96 * np.std(again, axis=0) == pytest.approx(widths, rel=0.15)
+
+
+def test_a_change_is_not_told_larger_than_the_model_says() -> None:
+    """Of a model that hardly tells classes apart, scaled up, it came out larger than the share itself."""
+    calm, crisis = np.full((100, 3), (0.17, 0.5, 0.33)), np.full((120, 3), (0.34, 0.44, 0.22))
+    negative, _, _ = change(*(estimate(summary(week), taught=KNOWN) for week in (calm, crisis)))
+    assert negative.point == pytest.approx(0.17, abs=0.05)
 
 
 def test_a_change_that_is_none_is_called_one_in_a_twentieth_of_all_cases() -> None:
