@@ -16,8 +16,9 @@ COPY pyproject.toml constraints.txt ./
 COPY deploy/requirements.py deploy/requirements.py
 
 # Of the core the API leaves out what only scoring and the command line need, and of its packages what nothing imports:
-# an import at the end of the image says whether that was too much.
+# an import at the end of the image says whether that was too much, and compiles what it meets, alone.
 FROM tools AS api-environment
+ENV PIP_NO_COMPILE=1
 RUN --mount=type=cache,target=/root/.cache/pip \
     python deploy/requirements.py postgres --without onnxruntime tokenizers rich typer > requirements.txt \
     && pip install -r requirements.txt
@@ -96,7 +97,9 @@ USER 1000
 FROM runtime AS api
 COPY --from=api-environment /opt/overheard /opt/overheard
 COPY --from=api-code /code /opt/overheard
-RUN python -c "import api.app, overheard.batches.receive, overheard.batches.results, psycopg"
+USER 0
+RUN python -c "import api.app, api.pages, overheard.batches.receive, overheard.batches.results, psycopg"
+USER 1000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('OVERHEARD_PORT', '8000') + '/health/live', timeout=4)"]
