@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.stack import OVERHEARD, RunningStack
 TEXT = "The new phone of Novabrand is a joke"
 
 
-def post(stack: RunningStack, *rows: dict[str, object]) -> dict[str, int]:
+def post(stack: RunningStack, *rows: dict[str, object]) -> dict[str, Any]:
     answer = stack.client.post("/labels", json={"labels": list(rows)})
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -18,8 +19,10 @@ def post(stack: RunningStack, *rows: dict[str, object]) -> dict[str, int]:
 
 def test_labels_are_saved_once_listed_and_taken_back(stack: RunningStack) -> None:
     row = {"text": TEXT, "label": "negative", "brand": "novabrand", "source": "x"}
-    assert post(stack, row) == {"added": 1, "changed": 0, "unchanged": 0}
-    assert post(stack, row, {**row, "purpose": "audit"}) == {"added": 1, "changed": 0, "unchanged": 1}
+    (added,) = (first := post(stack, row)).pop("ids")
+    (same, other) = (again := post(stack, row, {**row, "purpose": "audit"})).pop("ids")
+    assert (first, again) == ({"added": 1, "changed": 0, "unchanged": 0}, {"added": 1, "changed": 0, "unchanged": 1})
+    assert added == same != other
     page = stack.client.get("/labels?limit=1&purpose=audit").json()
     (audited,) = page["labels"]
     assert (audited["text"], audited["label"], audited["labelled_by"]) == (TEXT, "negative", "admin")

@@ -20,6 +20,7 @@ from overheard.store.database import Database, migrate
 from overheard.store.tables.alerting import Notice
 from tests.incidents import add_brand, add_rule, open_incident
 from tests.mailbox import Hook, Mailbox
+from tests.stack import eventually
 
 BRIEF = Message("id-1", "a subject", "a text", "<p>HTML</p>", "in brief", facts={"kind": "test"})
 
@@ -181,7 +182,7 @@ def test_one_message_that_is_refused_does_not_hold_up_the_others(house: House) -
 
 def test_who_hangs_holds_up_nobody_else(house: House) -> None:
     house.recipient("ann", "json://a.example/1")
-    house.recipient("bob", "json://b.example/1")
+    bob = house.recipient("bob", "json://b.example/1")
     told, may_end = threading.Event(), threading.Event()
 
     def send(_: Settings, url: str, message: Message) -> str:
@@ -192,6 +193,7 @@ def test_who_hangs_holds_up_nobody_else(house: House) -> None:
     hanging = threading.Thread(target=house.deliver, args=(send,))
     hanging.start()
     assert told.wait(30)
+    eventually(lambda: house.notices(bob)[0].sent_at)
     told.clear()
     house.open("second")
     assert house.deliver(send) == 1  # the next tick: bob alone, for somebody is at ann
