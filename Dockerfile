@@ -18,10 +18,9 @@ COPY deploy/requirements.py deploy/requirements.py
 # Of the core the API leaves out what only scoring and the command line need, and of its packages what nothing imports:
 # an import at the end of the image says whether that was too much, and compiles what it meets, alone.
 FROM tools AS api-environment
-ENV PIP_NO_COMPILE=1
 RUN --mount=type=cache,target=/root/.cache/pip \
     python deploy/requirements.py postgres --without onnxruntime tokenizers rich typer > requirements.txt \
-    && pip install -r requirements.txt
+    && pip install --no-compile -r requirements.txt
 WORKDIR /opt/overheard/lib/python3.11/site-packages
 RUN rm -rf pyarrow/tests pyarrow/include pyarrow/src pyarrow/*flight* pyarrow/*.so.*.*.* \
         numpy/f2py numpy/distutils sqlalchemy/testing prompt_toolkit wcwidth \
