@@ -299,9 +299,13 @@ def environment() -> dict[str, str]:
 
 
 def _git_revision() -> str:
-    """Of the checkout that this code runs from; empty when it was installed otherwise."""
-    here = Path(__file__).parent
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S607
+    """Of the checkout that this code runs from; empty when it was installed otherwise, or where there is no git."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    asked = subprocess.run(
+        [git, "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
     return asked.stdout.strip()
 
 
