@@ -221,7 +221,7 @@ def test_the_weekly_training_starts_when_there_are_new_labels(loop: RunningStack
     before, log = state(loop)["job_id"], loop.home / "logs" / "io.log"
     with Celery(broker=loop.redis_url) as celery:
         celery.send_task("train.weekly", queue="io")
-        eventually(lambda: "no weekly training: no new labels" in log.read_text(), 20)
+        eventually(lambda: "no training for beat: no new labels" in log.read_text(), 20)
         assert state(loop)["job_id"] == before
         loop.client.post("/labels", json={"labels": [{"text": "word1 word2 of this week", "label": "negative"}]})
         celery.send_task("train.weekly", queue="io")
