@@ -125,7 +125,7 @@ def _mailed(plugin: Any, message: Message) -> str:
         user=plugin.user,
         password=plugin.password,
         is_verified=plugin.verify_certificate,
-        sender=(plugin.from_addr[0] or "", plugin.from_addr[1]),
+        sender=(plugin.from_addr[0] or "Overheard", plugin.from_addr[1]),
         to=tuple((name or "", address) for name, address in plugin.targets),
         cc=tuple((plugin.names.get(address) or "", address) for address in sorted(plugin.cc)),
         bcc=tuple(sorted(plugin.bcc)),
