@@ -56,7 +56,7 @@ def silent(page: Page) -> bool:
     watched = Watched.found[page]
     host = urlsplit(page.url).netloc
     others = [url for url in watched.requests if urlsplit(url).netloc not in ("", host)]
-    assert (watched.complaints, others) == ([], [])
+    assert (watched.complaints, others) == ([], []), f"{watched.complaints}, {others}"
     return True
 
 
