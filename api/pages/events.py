@@ -19,7 +19,8 @@ from overheard.store.tables.counts import Hour
 from overheard.store.tables.work import Job
 
 COUNTS_EVERY_S, JOBS_EVERY_S = 2.0, 1.0
-HEARTBEAT_S: Final = 15
+HEARTBEAT_S: Final = 5
+"""A page that was closed is noticed when something is said to it; until then it keeps its stream from others."""
 LASTS_S: Final = 300
 """Then the browser asks again, and shows that its key still holds."""
 LATELY: Final = timedelta(days=2)
