@@ -76,9 +76,10 @@ class _Shared:
         for kind in KINDS:
             opened.add_metric([kind], counts.get(kind, 0))
         yield opened
+        age = GaugeMetricFamily("overheard_alerts_look_age_seconds", "Since rules were last looked at")
         if last is not None:
-            age_s = (datetime.now(UTC) - last.at).total_seconds()
-            yield GaugeMetricFamily("overheard_alerts_look_age_seconds", "Since rules were last looked at", value=age_s)
+            age.add_metric([], (datetime.now(UTC) - last.at).total_seconds())
+        yield age
 
     def _of_listening(self) -> Iterator[Metric]:
         """Feeds by state, posts that wait, and what paid reads come to."""
