@@ -300,12 +300,10 @@ def environment() -> dict[str, str]:
 
 def _git_revision() -> str:
     """Of the checkout that this code runs from; empty when it was installed otherwise, or where there is no git."""
-    git = shutil.which("git")
-    if git is None:
+    if not shutil.which("git"):
         return ""
-    asked = subprocess.run(
-        [git, "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
+    here = Path(__file__).parent
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S607
     return asked.stdout.strip()
 
 
