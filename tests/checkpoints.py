@@ -9,6 +9,8 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from overheard import demo
+from tests.stack import RunningStack
+from tests.toy import write_toy
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 SAID = Counter(word for post in demo.posts() for word in post.text.split()).most_common(300)
@@ -76,3 +78,19 @@ def spoil_int8(checkpoint: Path, *layers: int) -> None:
             layer.intermediate.dense.weight[:, 7] = 300
             layer.output.dense.weight *= 4  # so that what these layers lose is missed
     model.save_pretrained(checkpoint)
+
+
+def learning_stack(folder: Path, **settings: object) -> RunningStack:
+    """Its champion has random weights; in its base data two words decide, so a training makes it better in seconds."""
+    champion = save_checkpoint("bert", folder / "champion")
+    return RunningStack(
+        folder / "home",
+        without=("flower", "mlflow"),
+        first_model=champion,
+        base_model=champion,
+        training_data=write_toy(folder / "base.csv", 3000, seed=1),
+        min_test_rows=100,
+        max_slowdown=100,  # models as small as these take no time that could be measured
+        scoring_threads=1,
+        **settings,
+    )

@@ -28,6 +28,16 @@ def postgres() -> Iterator[Postgres]:
         server.close()
 
 
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty one with all tables, on SQLite."""
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    migrate(url)
+    database = Database(url)
+    yield database
+    database.engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of a database without tables."""

@@ -10,11 +10,11 @@ from tests.browser.conftest import NewPage, sign_in
 from tests.browser.looks import Watched, looks_right, silent
 from tests.browser.test_overview import SHIFTS
 from tests.stack import RunningStack, eventually
-from tests.toy import toy_posts, write_toy
+from tests.toy import toy_posts
 
 pytest.importorskip("torch", reason="training is not installed")
 
-from tests.checkpoints import save_checkpoint  # after the skip: it imports torch
+from tests.checkpoints import learning_stack  # after the skip: it imports torch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 NAMES = ("negative", "neutral", "positive")
@@ -23,19 +23,7 @@ TRAINS_MS = 240_000
 
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Its champion has random weights; in its base data two words decide, so a training makes it better in seconds."""
-    folder = tmp_path_factory.mktemp("loop")
-    champion = save_checkpoint("bert", folder / "champion")
-    with RunningStack(
-        folder / "home",
-        without=("flower", "mlflow"),
-        first_model=champion,
-        base_model=champion,
-        training_data=write_toy(folder / "base.csv", 3000, seed=1),
-        min_test_rows=100,
-        max_slowdown=100,  # models as small as these take no time that could be measured
-        scoring_threads=1,
-    ) as running:
+    with learning_stack(tmp_path_factory.mktemp("loop")) as running:
         labels = [{"text": text, "label": NAMES[label], "brand": "acme"} for text, label in toy_posts(300, seed=2)]
         assert running.client.post("/labels", json={"labels": labels}).status_code == 200
         yield running

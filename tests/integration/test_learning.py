@@ -13,11 +13,11 @@ from celery import Celery
 
 from overheard.scoring.bundle import load_manifest
 from tests.stack import OVERHEARD, RunningStack, eventually
-from tests.toy import toy_posts, write_toy
+from tests.toy import toy_posts
 
 pytest.importorskip("torch", reason="training is not installed")
 
-from tests.checkpoints import save_checkpoint  # after the skip: it imports torch
+from tests.checkpoints import learning_stack  # after the skip: it imports torch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 NAMES = ("negative", "neutral", "positive")
@@ -36,22 +36,7 @@ def at_rest(loop: RunningStack) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Its champion has random weights; in its base data two words decide."""
-    folder = tmp_path_factory.mktemp("loop")
-    champion = save_checkpoint("bert", folder / "champion")
-    with RunningStack(
-        folder / "home",
-        without=("flower", "mlflow"),
-        first_model=champion,
-        base_model=champion,
-        training_data=write_toy(folder / "base.csv", 3000, seed=1),
-        min_test_rows=100,
-        max_slowdown=100,  # models as small as these take no time that could be measured
-        lease_s=5,
-        reap_every_s=2,
-        checkpoint_every_s=2,
-        scoring_threads=1,
-    ) as running:
+    with learning_stack(tmp_path_factory.mktemp("loop"), lease_s=5, reap_every_s=2, checkpoint_every_s=2) as running:
         yield running
 
 

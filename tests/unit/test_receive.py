@@ -2,7 +2,6 @@
 
 import json
 import tracemalloc
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -18,19 +17,10 @@ from overheard.errors import Conflict, DataError, NoRoom, NotFound
 from overheard.settings import Settings
 from overheard.store import batches, jobs, parts
 from overheard.store.batches import Rejects, Upload
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 from overheard.store.tables.work import Job, Part, PartRows
 
 LEASE_S = 30
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.engine.dispose()
 
 
 @pytest.fixture

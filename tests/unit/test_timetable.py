@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +17,7 @@ from redbeat import RedBeatSchedulerEntry
 from beat_schedule import TIMETABLE
 from overheard.errors import DataError, NotFound
 from overheard.store import schedules
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 from tests.redis_server import redis_server
 from worker import context, names, timetable
 from worker.entries import Entry, Run, latest, parse
@@ -27,15 +26,6 @@ from worker.slots import NotNow, missed, once_a_slot
 NOW = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)  # a Wednesday
 SUNDAY = datetime(2026, 3, 1, 2, 7, tzinfo=UTC)
 MINUTE, WEEK = timedelta(minutes=1), timedelta(weeks=1)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from overheard.collectors.base import Topic
 from overheard.settings import Settings
 from overheard.sources import Source
 from overheard.store import inspections
-from overheard.store.database import Database, migrate
+from overheard.store.database import Database
 from overheard.store.tables.heard import Post
 from overheard.trials import Trial
 from tests.collectors.case import OnlineCase
@@ -20,15 +20,6 @@ from tests.collectors.server import Reply
 from tests.collectors.x_case import XCase
 
 ACME = Topic(("acme",))
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.engine.dispose()
 
 
 @pytest.fixture
