@@ -282,7 +282,8 @@ class Desk:
                 ignore_result=True,  # or this process would subscribe to the result
                 retry_policy=PUBLISH_RETRIES,
             )
-        except (OperationalError, RedisError) as error:
+        except (OperationalError, RedisError, AttributeError) as error:
+            # kombu takes the connection from a channel when it is lost: whoever uses it just then meets None
             raise ScoringUnavailable("Redis does not take messages", DOWN_RETRY_S) from error
 
     def _listen(self) -> None:

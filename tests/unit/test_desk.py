@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from celery import Celery
+from kombu.transport.redis import Channel
 from redis import Redis
 
 from api.jobs import Desk
+from overheard.errors import ScoringUnavailable
 from overheard.settings import Settings
 from overheard.store.database import Database
 from tests.redis_server import redis_server
@@ -52,4 +55,22 @@ def test_a_reply_that_can_not_be_read_leaves_the_others_their_answers(tmp_path: 
         (answer,) = waiting.result(30)
     assert answer is not None
     assert answer.scores.tolist() == scores.tolist()
+    database.engine.dispose()
+
+
+def test_a_channel_that_loses_its_connection_meanwhile_does_not_take_messages(
+    tmp_path: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kombu does in another thread, at the worst moment."""
+    put, settings = Channel._put, Settings(home=tmp_path)
+
+    def lose(channel: Channel, *args: Any, **more: Any) -> None:
+        channel.connection = channel._pool = None
+        put(channel, *args, **more)
+
+    monkeypatch.setattr(Channel, "_put", lose)
+    told, database = redis.connection_pool.connection_kwargs, Database(settings.sql_url)
+    celery = Celery(broker=f"redis://{told['host']}:{told['port']}/0")
+    with pytest.raises(ScoringUnavailable, match="Redis does not take messages"):
+        Desk(celery, database, redis, settings).score([["fine"]], 20)
     database.engine.dispose()
