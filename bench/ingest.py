@@ -33,7 +33,7 @@ from bench.texts import read
 from overheard.collectors.base import Post
 from overheard.privacy import Privacy
 from overheard.settings import Settings
-from overheard.store import audits, draws, hours, posts, series, shares
+from overheard.store import audits, draws, hours, posts, quarters, series, shares
 from overheard.store.database import Database, migrate
 from overheard.store.series import Step
 from overheard.store.tables.counts import Hour
@@ -210,6 +210,7 @@ def _make_hours(database: Database, brand_id: int) -> None:
         new = [row for row in rows if (row["hour"], row["source"], row["model"]) not in known]
         for start in range(0, len(new), 5000):
             session.execute(insert(Hour), new[start : start + 5000])
+        quarters.sum_up(session, ((brand_id, row["hour"], row["source"]) for row in rows))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
 

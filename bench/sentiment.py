@@ -29,6 +29,7 @@ from overheard.aggregates import Floats, summary
 from overheard.registry import locate
 from overheard.scoring.bundle import read_manifest
 from overheard.settings import Settings
+from overheard.store import quarters
 from overheard.store.database import Database, migrate
 from overheard.store.tables.audits import Audit, Draw
 from overheard.store.tables.counts import Hour
@@ -73,6 +74,7 @@ def _fill(settings: Settings) -> int:
         hours = list(_hours(random, said, brand.id, now))
         for start in range(0, len(hours), 5_000):
             session.execute(insert(Hour), hours[start : start + 5_000])
+        quarters.sum_up(session, ((brand.id, hour["hour"], hour["source"]) for hour in hours))
         for week in range(DAYS // 7):
             since = now - (week + 1) * timedelta(days=7)
             strata = [{"name": name, "posts": 4_500, "drawn": AUDITED // 4 + 1} for name in "abcd"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from overheard.aggregates import Floats, Summary
 from overheard.intervals import NONE, Share, quantile, wilson
-from overheard.powered import Audits, collapsed, covariance, worth
+from overheard.powered import Audits, collapsed
 
 MIN_POSTS: Final = 100
 MIN_AUDITS: Final = 30
@@ -90,20 +90,19 @@ def measured(audits: Audits) -> Performance:
     """What people say: weighted by how many posts each audit stands for, as the strata were drawn."""
     if len(audits) < MIN_AUDITS:
         return Performance(NONE, NONE, len(audits))
-    strata, sizes, answered = collapsed(audits)
-    weights = (sizes / answered)[strata]
-    weights /= weights.sum()
+    strata = collapsed(audits)
+    weights = strata.weights
     is_right = (audits.probabilities.argmax(axis=1) == audits.labels).astype(np.float64)
     true = np.eye(3)[audits.labels]
     shares = weights @ true
     present = shares > 0
     recalls = (weights * is_right) @ true[:, present] / shares[present]
     accuracy = float(weights @ is_right)
-    known = float(worth(is_right[:, None], strata, sizes, answered)[0])
+    known = float(strata.worth(is_right[:, None])[0])
     apart = true[:, present] * (is_right[:, None] - recalls) / shares[present]  # the ratios' slopes at each post
     errors = apart.mean(axis=1)[:, None] * weights[:, None]
-    varies = float(covariance(errors, errors, strata, sizes, answered)[0, 0])
-    z = quantile(len(audits) - len(sizes))
+    varies = float(strata.covariance(errors)[0, 0])
+    z = quantile(len(audits) - len(strata.sizes))
     return Performance(wilson(accuracy, known, z), _macro(recalls, shares[present] * known, varies, z), len(audits))
 
 

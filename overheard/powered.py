@@ -5,6 +5,7 @@ PPI++ (2023). In surveys it has long been known as the difference estimator: Coc
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -51,30 +52,89 @@ class Powered:
     z: float
 
 
+@dataclass(frozen=True)
+class Strata:
+    """Of answers: of (n,) each one's place in sizes and answered (H,), which are as `Audits` has them."""
+
+    of: NDArray[np.int64]
+    sizes: Floats
+    answered: Floats
+
+    @cached_property
+    def weights(self) -> Floats:
+        """(n,) of how many posts each answer speaks; they sum to 1."""
+        each = (self.sizes / self.answered)[self.of]
+        found: Floats = each / each.sum()
+        return found
+
+    @cached_property
+    def _factors(self) -> Floats:
+        """(H,) a stratum that is known as a whole has no variance."""
+        return np.maximum(0.0, 1 - self.answered / self.sizes) * self.answered / (self.answered - 1)
+
+    @cached_property
+    def _runs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """An order in which answers of a stratum lie together; the strata that have any, and where each begins."""
+        order = np.argsort(self.of, kind="stable")
+        return order, *np.unique(self.of[order], return_index=True)
+
+    def _sums(self, parts: Floats) -> Floats:
+        """By stratum: (…, n, k) to (…, H, k)."""
+        order, present, first = self._runs
+        found = np.zeros((*parts.shape[:-2], len(self.sizes), parts.shape[-1]))
+        found[..., present, :] = np.add.reduceat(parts[..., order, :], first, axis=-2)
+        return found
+
+    def covariance(self, parts: Floats) -> Floats:
+        """(…, k, k) of the sums of parts (…, n, k), as another sample of the same design would give them.
+
+        Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted survey
+        sampling (1992), 5.8.
+        """
+        sums = self._sums(parts)
+        whole: Floats = (self._factors[self.of][:, None] * parts).swapaxes(-1, -2) @ parts
+        return whole - ((self._factors / self.answered)[:, None] * sums).swapaxes(-1, -2) @ sums
+
+    def worth(self, truth: Floats) -> Floats:
+        """(k,) as sure as so many posts drawn at random is what these answers (n, k) of 0 and 1 tell of all.
+
+        Every stratum has `_DOUBT` answers more that are as mixed as all are: whose few answers are alike isn't known.
+        """
+        drawn = np.bincount(self.of, minlength=len(self.sizes))[:, None]
+        weights = (self.sizes / self.answered / (self.sizes / self.answered)[self.of].sum())[:, None]
+        shares = (self.weights[:, None] * truth).sum(axis=0)
+        mixed, alike = _mixed(shares, len(truth)), shares * (1 - shares)
+        parts = (truth - shares) * self.weights[:, None]
+        squares, totals = np.split(self._sums(np.concatenate([parts**2, parts], axis=1)), 2, axis=1)
+        own = self._factors[:, None] * (squares - totals**2 / self.answered[:, None])
+        left = np.maximum(0.0, 1 - self.answered / self.sizes)[:, None]
+        varies = (drawn * own + _DOUBT * left * weights**2 * drawn * mixed) / (drawn + _DOUBT)
+        of_one = weights * drawn * (drawn * alike + _DOUBT * mixed) / (drawn + _DOUBT)
+        found: Floats = of_one.sum(axis=0) / np.maximum(varies.sum(axis=0), 1e-12)
+        return found
+
+
 def powered(audits: Audits, predicted: Floats, means: Floats) -> Powered:
     """predicted (T, n, 3): what is predicted of the audited posts; means (T, 3): of all posts of each kind that they
     speak of, days for example. Needs two audits or more."""
-    strata, sizes, answered = collapsed(audits)
-    weights = (sizes / answered)[strata]
-    weights /= weights.sum()
-    truth, count = np.eye(3)[audits.labels], len(audits)
+    strata, count = collapsed(audits), len(audits)
+    truth, weights = np.eye(3)[audits.labels], strata.weights
     shares, expected = weights @ truth, weights @ predicted
-    own, likely = (truth - shares) * weights[:, None], (predicted - expected[:, None]) * weights[:, None]
-    of_truth, of_both, of_predicted = (
-        covariance(one, other, strata, sizes, answered) for one, other in ((own, own), (own, likely), (likely, likely))
-    )
+    away = np.concatenate([np.broadcast_to(truth - shares, predicted.shape), predicted - expected[:, None]], axis=2)
+    found = strata.covariance(away * weights[:, None])
+    of_truth, of_both, of_predicted = found[:, :3, :3], found[:, :3, 3:], found[:, 3:, 3:]
     power, spent = _power(of_both, of_predicted, count)
     helped = power @ of_both.transpose(0, 2, 1)
     errors = of_truth - helped - helped.transpose(0, 2, 1) + power @ of_predicted @ power.transpose(0, 2, 1)
     errors *= ((count - 1) / (count - 1 - spent))[:, None, None]
-    left, design = errors.diagonal(axis1=1, axis2=2), 1 / worth(truth, strata, sizes, answered)
+    left, design = errors.diagonal(axis1=1, axis2=2), 1 / strata.worth(truth)
     doubt = _DOUBT * _mixed(shares, count) * design
     scale = np.sqrt(np.maximum(left[:, 0] * left[:, 2], 1e-24))
     return Powered(
         points=shares + (power @ (means - expected)[..., None])[..., 0],
-        worth=1 / np.maximum(design * (count * left + doubt) / (count * np.diag(of_truth) + doubt), 1e-12),
+        worth=1 / np.maximum(design * (count * left + doubt) / (count * np.diag(of_truth[0]) + doubt), 1e-12),
         correlation=np.clip(errors[:, 0, 2] / scale, -1, 1),
-        z=quantile(count - len(sizes) - 1),
+        z=quantile(count - len(strata.sizes) - 1),
     )
 
 
@@ -93,7 +153,7 @@ def _power(of_both: Floats, of_predicted: Floats, count: int) -> tuple[Floats, F
     return common + own, 1 + (known / (known + held[:, None])).sum(axis=1)
 
 
-def collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
+def collapsed(audits: Audits) -> Strata:
     """Strata with fewer than two answers tell no variance: they are put together, with the largest if need be."""
     sizes, answered = audits.sizes.astype(np.float64), audits.answered.astype(np.float64)
     order = np.argsort(answered, kind="stable")
@@ -102,51 +162,7 @@ def collapsed(audits: Audits) -> tuple[NDArray[np.int64], Floats, Floats]:
         small[order[int(small.sum())]] = True
     place = np.where(small, 0, np.cumsum(~small) - (0 if small.any() else 1))
     together = [np.bincount(place, weights).astype(np.float64) for weights in (sizes, answered)]
-    return place[audits.strata], together[0], together[1]
-
-
-def covariance(one: Floats, other: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
-    """Of the sums of two parts (…, n, k) and (…, n, m) of totals, as another sample of the same design would give it:
-    (…, k, m). Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted survey
-    sampling (1992), 5.8.
-    """
-    factors = _factors(sizes, answered)
-    totals = [_by_stratum(parts, strata, len(sizes)) for parts in (factors[strata][:, None] * one, other)]
-    whole: Floats = (factors[strata][:, None] * one).swapaxes(-1, -2) @ other
-    return whole - (totals[0] / answered[:, None]).swapaxes(-1, -2) @ totals[1]
-
-
-def _by_stratum(parts: Floats, strata: NDArray[np.int64], count: int) -> Floats:
-    """Sums of parts (…, n, k): (…, count, k)."""
-    order = np.argsort(strata, kind="stable")
-    present, first = np.unique(strata[order], return_index=True)
-    found = np.zeros((*parts.shape[:-2], count, parts.shape[-1]))
-    found[..., present, :] = np.add.reduceat(parts[..., order, :], first, axis=-2)
-    return found
-
-
-def _factors(sizes: Floats, answered: Floats) -> Floats:
-    """(H,) a stratum that is known as a whole has no variance."""
-    return np.maximum(0.0, 1 - answered / sizes) * answered / (answered - 1)
-
-
-def worth(truth: Floats, strata: NDArray[np.int64], sizes: Floats, answered: Floats) -> Floats:
-    """(k,) as sure as so many posts drawn at random is what these answers (n, k) of 0 and 1 tell of all.
-
-    Every stratum has `_DOUBT` answers more that are as mixed as all are: one whose few answers are alike isn't known.
-    """
-    drawn = np.bincount(strata, minlength=len(sizes))[:, None]
-    weights = (sizes / answered / (sizes / answered)[strata].sum())[:, None]
-    shares = (weights[strata] * truth).sum(axis=0)
-    mixed, alike = _mixed(shares, len(truth)), shares * (1 - shares)
-    parts = (truth - shares) * weights[strata]
-    squares, totals = (_by_stratum(some, strata, len(sizes)) for some in (parts**2, parts))
-    own = _factors(sizes, answered)[:, None] * (squares - totals**2 / answered[:, None])
-    left = np.maximum(0.0, 1 - answered / sizes)[:, None]
-    varies = (drawn * own + _DOUBT * left * weights**2 * drawn * mixed) / (drawn + _DOUBT)
-    of_one = weights * drawn * (drawn * alike + _DOUBT * mixed) / (drawn + _DOUBT)
-    found: Floats = of_one.sum(axis=0) / np.maximum(varies.sum(axis=0), 1e-12)
-    return found
+    return Strata(place[audits.strata], together[0], together[1])
 
 
 def _mixed(shares: Floats, count: int) -> Floats:

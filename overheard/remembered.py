@@ -1,7 +1,7 @@
 """Estimates that were made before: those of past days are asked for again and again, and nothing about them changes."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from threading import Lock
 from typing import Any, Final
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overheard.aggregates import Summary
-from overheard.estimates import Estimate, Samples, Taught, estimate_each
+from overheard.estimates import Audits, Estimate, Samples, Taught, estimate_each
 
 MOST: Final = 5_000
 """About 10 MB; thirteen years of days."""
@@ -20,7 +20,7 @@ _lock = Lock()
 
 def remembered(counted: Sequence[Summary], samples: Sequence[Samples], taught: Taught | None) -> list[Estimate]:
     """What `estimate_each` says of these. It is known by all that goes in, so it can't be out of date."""
-    keys = [_key(one, sample, taught) for one, sample in zip(counted, samples, strict=True)]
+    keys = list(_keys(counted, samples, taught))
     with _lock:
         known = {key: _made[key] for key in keys if key in _made}
     missing = [place for place, key in enumerate(keys) if key not in known]
@@ -41,19 +41,18 @@ def forget() -> None:
         _made.clear()
 
 
-def _key(counted: Summary, samples: Samples, taught: Taught | None) -> bytes:
-    hashed = blake2b(digest_size=16)
-    for part in _parts(counted, samples, taught):
-        hashed.update(part.tobytes() + b"|")
-    return hashed.digest()
+def _keys(counted: Sequence[Summary], samples: Sequence[Samples], taught: Taught | None) -> Iterator[bytes]:
+    """Days of a week share their samples, which are read once."""
+    model = _digest((taught.prior, taught.usual) if taught else ())
+    digests = {id(one): _sample(one) for both in samples for one in both}
+    for one, (own, nearby) in zip(counted, samples, strict=True):
+        count = _digest((np.array([one.posts, *one.called]), one.moments.by_called, one.moments.cells))
+        yield b"".join((count, digests[id(own)], digests[id(nearby)], model))
 
 
-def _parts(counted: Summary, samples: Samples, taught: Taught | None) -> Iterator[NDArray[Any]]:
-    yield np.array([counted.posts, *counted.called])
-    yield from (counted.moments.by_called, counted.moments.cells)
-    yield from (taught.prior, taught.usual) if taught else ()
-    for sample in samples:
-        if sample is None:
-            yield np.array(-1)
-        else:
-            yield from (sample.probabilities, sample.labels, sample.strata, sample.sizes, sample.answered)
+def _sample(one: Audits | None) -> bytes:
+    return _digest((one.probabilities, one.labels, one.strata, one.sizes, one.answered) if one is not None else ())
+
+
+def _digest(parts: Iterable[NDArray[Any]]) -> bytes:
+    return blake2b(b"|".join(part.tobytes() for part in parts), digest_size=16).digest()

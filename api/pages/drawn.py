@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.pages import words
@@ -12,10 +12,10 @@ from api.pages.view import View
 from overheard.estimates import Method
 from overheard.intervals import NONE, Share
 from overheard.scoring.bundle import LABELS
+from overheard.store import quarters
 from overheard.store.series import Missing, Point
 from overheard.store.shares import Estimated
 from overheard.store.tables.alerting import Incident
-from overheard.store.tables.counts import Hour
 
 MOST_ALERTS = 100
 
@@ -57,10 +57,7 @@ def marks(session: Session, brand_id: int, view: View) -> list[dict[str, Any]]:
 
 def _models(session: Session, brand_id: int, view: View) -> Iterator[dict[str, Any]]:
     """The first version changed nothing. It may have read before: so the period before is looked at, too."""
-    since = func.min(Hour.hour)
-    scored = (Hour.brand_id == brand_id, Hour.hour >= view.before, Hour.hour < view.until, Hour.model != "")
-    read = select(Hour.model, since).where(*scored).group_by(Hour.model)
-    for version, at in session.execute(read.order_by(since, Hour.model)).all()[1:]:
+    for version, at in [*quarters.first_read(session, brand_id, view.before, view.until).items()][1:]:
         if view.since <= at < view.until:
             yield {"at": _second(at), "kind": "model", "text": f"model {version} reads from here on"}
 

@@ -20,7 +20,7 @@ from overheard import estimates
 from overheard.brands import key
 from overheard.errors import NotFound
 from overheard.scoring.bundle import LABELS
-from overheard.store import feeds, listing, movements, series, shares
+from overheard.store import feeds, listing, movements, quarters, series, shares
 from overheard.store.keys import Role
 from overheard.store.listing import Listed
 from overheard.store.movements import Period
@@ -101,9 +101,11 @@ def _open_alerts(session: Session, brand_id: int) -> Sequence[Incident]:
 
 def _heard(session: Session, brand: Choice, view: View) -> tuple[list[str], list[str]]:
     """Sources and languages of this time and the one before, and the chosen ones."""
-    lately = (Hour.brand_id == brand.id, Hour.hour >= view.before, Hour.hour < view.until)
-    found = session.execute(select(Hour.source, Hour.language).where(*lately).distinct())
-    columns = zip((view.source, view.language), *(tuple(row) for row in found), strict=True)
+    found = {(view.source, view.language)}
+    for table, lately in quarters.covering(view.before, view.until):
+        rows = select(table.source, table.language).where(table.brand_id == brand.id, *lately).distinct()
+        found |= {(source, language) for source, language in session.execute(rows)}
+    columns = zip(*found, strict=True)
     sources, languages = (sorted({*column} - {""}) for column in columns)
     return sources, languages
 

@@ -21,7 +21,7 @@ from overheard.scoring.text import key
 from overheard.store import keys, labels, listing
 from overheard.store.keys import Role
 from overheard.store.listing import Listed, Order
-from overheard.store.tables.counts import Hour
+from overheard.store.tables.counts import Quarter
 
 PERIODS: Final[Mapping[str, tuple[str, int]]] = {
     "1": ("24 hours", 1),
@@ -93,7 +93,8 @@ def _export(query: PostsPageQuery) -> str:
 
 
 def _filters(session: Session, brand: Choice, query: PostsPageQuery) -> dict[str, Any]:
-    sources = session.scalars(select(Hour.source).where(Hour.brand_id == brand.id).distinct().order_by(Hour.source))
+    of_brand = select(Quarter.source).where(Quarter.brand_id == brand.id)
+    sources = session.scalars(of_brand.distinct().order_by(Quarter.source))
     spoken = listing.languages(session, brand.id)
     if query.language and query.language not in spoken:
         spoken.append(query.language)

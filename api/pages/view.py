@@ -91,12 +91,7 @@ class View:
         return self.since - (self.until - self.since)
 
     def _length(self, session: Session, brand_id: int, first: datetime | None) -> int:
-        within = [Hour.brand_id == brand_id, Hour.hour >= self.since, Hour.hour < self.until]
-        if self.source:
-            within.append(Hour.source == self.source)
-        if self.language:
-            within.append(Hour.language == self.language)
-        posts = session.scalar(select(func.sum(Hour.posts)).where(*within)) or 0
+        posts = series.count(session, brand_id, self.since, self.until, self.filters)
         heard = (self.until - max(self.since, first or self.since)) / SIZES[self.period.unit]
         lengths = self.period.lengths
         return next((length for length in lengths if length * posts >= ENOUGH * max(heard, 1)), lengths[-1])

@@ -14,7 +14,7 @@ from bench.chaos.house import House, eventually
 from bench.chaos.ledger import Ledger
 from bench.chaos.load import LABELS
 from overheard.store import jobs
-from overheard.store.tables.counts import DirtyHour, Hour
+from overheard.store.tables.counts import DirtyHour, Hour, Quarter
 from overheard.store.tables.heard import Brand, Mention, Post, Score, Unscored
 from overheard.store.tables.learning import Label, Model
 from overheard.store.tables.work import Job
@@ -128,16 +128,19 @@ def _posts(house: House, ledger: Ledger, brand: str) -> Fate:
         rows = session.execute(select(Post.id, Post.external_id).where(Post.id.in_(mine))).all()
         there = Counter(external_id.partition("/")[2] for _, external_id in rows)
         scored = Counter(session.scalars(select(Score.post_id).where(Score.post_id.in_(mine))))
-        hours = select(func.sum(Hour.posts)).join(Brand, Brand.id == Hour.brand_id).where(Brand.name == brand)
-        counted = session.scalar(hours) or 0
+        counted, summed_up = (
+            session.scalar(select(func.sum(table.posts)).join(Brand).where(Brand.name == brand)) or 0
+            for table in (Hour, Quarter)
+        )
     bare = [external_id for row_id, external_id in rows if not scored[row_id]]
     fate.finished = sum(1 for name in accepted if there[name]) - len(bare)
-    fate.lost = sum(1 for name in accepted if not there[name]) + len(bare) + max(0, len(rows) - counted)
+    fate.lost = sum(1 for name in accepted if not there[name]) + len(bare) + max(0, len(rows) - min(counted, summed_up))
     unasked = [name for name in there if name not in ledger.sent["posts"]]
     fate.doubled = _surplus(there.elements()) + _surplus(scored.elements()) + len(unasked)
-    fate.doubled += max(0, counted - len(rows))
+    fate.doubled += max(0, max(counted, summed_up) - len(rows))
     if fate.lost or fate.doubled:
-        fate.notes.append(f"posts: {len(rows)} rows, {len(bare)} without a score, {counted} counted, {unasked[:3]}")
+        counts = f"{counted} counted, {summed_up} summed up"
+        fate.notes.append(f"posts: {len(rows)} rows, {len(bare)} without a score, {counts}, {unasked[:3]}")
     return fate
 
 

@@ -41,12 +41,16 @@ class Audited:
     def between(
         self, since: datetime, until: datetime, source: str | None = None, language: str | None = None
     ) -> Audits:
+        return self.cut(self.within(since, until, source, language))
+
+    def within(self, since: datetime, until: datetime, source: str | None = None, language: str | None = None) -> Mask:
+        """(n,) which are of this time, source and language."""
         within = (self.at >= since.timestamp()) & (self.at < until.timestamp())
         if source:
             within &= self.source == source
         if language:
             within &= self.language == language
-        return self.cut(within)
+        return within
 
     def cut(self, chosen: Mask) -> Audits:
         """(n,) of those. Only their strata are left: what is not of a part says nothing of it."""

@@ -1,7 +1,7 @@
 """A brand's hours as rules look at them, and the posts that wait, the feeds and the trainings."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import func, select
@@ -11,7 +11,7 @@ from overheard.aggregates import Moments, Summary
 from overheard.alerts.facts import HOUR, BrandFacts, Counts, Flags
 from overheard.estimates import Estimate, Taught, estimate
 from overheard.scoring.bundle import LABELS
-from overheard.store import audited, hours, models
+from overheard.store import audited, hours, models, quarters
 from overheard.store.shares import NEAR
 from overheard.store.tables.counts import Hour
 from overheard.store.tables.heard import Brand, Feed, Gap
@@ -70,12 +70,12 @@ def facts_of(session: Session, brand: Brand, now: datetime, back: timedelta) -> 
 
 def summary(session: Session, brand_id: int, since: datetime, until: datetime, model: str | None) -> Summary:
     """All that was counted of the hours since <= hour < until, of one model version or of all."""
-    mine = [Hour.brand_id == brand_id, Hour.hour >= since, Hour.hour < until]
-    mine.append(Hour.model != "" if model is None else Hour.model == model)
     names = [*(f"called_{label}" for label in LABELS), *(f"sum_{label}" for label in LABELS)]
-    rows = session.execute(
-        select(Hour.posts, Hour.moments, *(getattr(Hour, name) for name in names)).where(*mine)
-    ).all()
+    rows = list[Any]()
+    for table, within in quarters.covering(since, until):
+        read = table.model != "" if model is None else table.model == model
+        columns = (table.posts, table.moments, *(getattr(table, name) for name in names))
+        rows += session.execute(select(*columns).where(table.brand_id == brand_id, read, *within)).all()
     sums = np.array([row[2:] for row in rows], np.float64).reshape(len(rows), 6).sum(axis=0)
     called, totals = tuple(map(int, sums[:3])), tuple(map(float, sums[3:]))
     return Summary(sum(row.posts for row in rows), called, totals, Moments.unpack([row.moments for row in rows]).sum())

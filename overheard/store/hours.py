@@ -15,10 +15,11 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import summary
+from overheard.store import quarters
 from overheard.store.database import Database
 from overheard.store.dialect import inserting, sliced
 from overheard.store.tables.counts import DirtyHour, Hour
-from overheard.store.tables.heard import Mention, Post, Score
+from overheard.store.tables.heard import Brand, Mention, Post, Score
 
 HOUR: Final = timedelta(hours=1)
 NEAR: Final = timedelta(hours=4)
@@ -84,12 +85,19 @@ def count_some(session: Session, at_most: int = MARKS_AT_ONCE) -> int:
     marked = marked.order_by(DirtyHour.brand_id, DirtyHour.source, DirtyHour.hour).limit(at_most)
     keys = [(row.brand_id, row.hour, row.source) for row in session.execute(marked.with_for_update(skip_locked=True))]
     if keys:
+        _keep(session, sorted({brand_id for brand_id, _, _ in keys}))
         _delete(session, DirtyHour, keys)
         _delete(session, Hour, keys)
         rows = [row for run in _runs(keys) for row in _count(session, run)]
         if rows:
             session.execute(inserting(session, Hour), rows)
+        quarters.sum_up(session, keys)
     return len(keys)
+
+
+def _keep(session: Session, brand_ids: Sequence[int]) -> None:
+    """To ourselves, until we commit: hours of a quarter are summed up by one at a time. (SQLite has one writer.)"""
+    session.execute(select(Brand.id).where(Brand.id.in_(brand_ids)).order_by(Brand.id).with_for_update(key_share=True))
 
 
 def _delete(session: Session, table: Any, keys: Sequence[Key]) -> None:

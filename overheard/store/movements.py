@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from overheard import movement, words
+from overheard.aggregates import Floats
 from overheard.movement import Cell, Comparison, Share, Split
 from overheard.scoring.bundle import LABELS
-from overheard.store import hours, sampled
+from overheard.store import hours, quarters, sampled, series
 from overheard.store.sampled import Sampled
 from overheard.store.series import Filters
-from overheard.store.tables.counts import Hour
 from overheard.store.tables.heard import Mention, Score
 from overheard.words import Grown, Said
 
@@ -96,11 +96,14 @@ def why(
 
 
 def _cells(session: Session, brand_id: int, period: Period, label: str, of: Filters) -> list[Cell]:
-    scored = [Hour.brand_id == brand_id, Hour.hour >= period.since, Hour.hour < period.until, Hour.model != ""]
-    scored += [column == wanted for column, wanted in zip((Hour.source, Hour.language), of, strict=True) if wanted]
-    sums = (func.sum(Hour.posts), func.sum(getattr(Hour, f"sum_{label}")))
-    query = select(Hour.source, Hour.model, *sums).where(*scored).group_by(Hour.source, Hour.model)
-    return [Cell(source, model, int(posts), float(total)) for source, model, posts, total in session.execute(query)]
+    found = defaultdict[tuple[str, str], Floats](lambda: np.zeros(2))
+    for table, within in quarters.covering(period.since, period.until):
+        scored = (*series.mine(table, brand_id, of), table.model != "", *within)
+        sums = (func.sum(table.posts), func.sum(getattr(table, f"sum_{label}")))
+        query = select(table.source, table.model, *sums).where(*scored).group_by(table.source, table.model)
+        for source, model, *counted in session.execute(query):
+            found[source, model] += counted
+    return [Cell(*place, int(posts), float(total)) for place, (posts, total) in sorted(found.items())]
 
 
 def _versions(before: Sequence[Cell], after: Sequence[Cell]) -> tuple[str, ...]:
@@ -116,14 +119,9 @@ def _comparisons(session: Session, brand_id: int, span: Period, old: str, new: s
     A promotion has posts read anew that were heard shortly before: the new version's first ones.
     """
     found: dict[int, tuple[str, float]] = {}
-    for version in (old, new):
-        since = session.scalar(
-            select(func.min(Hour.hour)).where(
-                Hour.brand_id == brand_id, Hour.model == version, Hour.hour >= span.since, Hour.hour < span.until
-            )
-        )
-        if since is not None:
-            found |= _read_by_both(session, brand_id, Period(since, span.until), old, new, label)
+    first_read = quarters.first_read(session, brand_id, span.since, span.until)
+    for since in (at for version, at in first_read.items() if version in (old, new)):
+        found |= _read_by_both(session, brand_id, Period(since, span.until), old, new, label)
     by_source = defaultdict[str, list[float]](list)
     for source, more in found.values():
         by_source[source].append(more)

@@ -10,14 +10,15 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Integer, LargeBinary, case, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, Integer, LargeBinary, case, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
 from overheard.aggregates import Moments, Summary, summary
 from overheard.scoring.bundle import LABELS
+from overheard.store import quarters
 from overheard.store.dialect import concatenated
 from overheard.store.tables.base import EPOCH
-from overheard.store.tables.counts import Hour
+from overheard.store.tables.counts import Hour, Quarter
 from overheard.store.tables.heard import Feed, Gap
 
 HOUR: Final = timedelta(hours=1)
@@ -27,7 +28,6 @@ _NOTHING: Final = summary(np.zeros((0, 3))).moments.pack()
 Filters: TypeAlias = tuple[str | None, str | None]
 """A source and a language; None for all."""
 _Sums: TypeAlias = Mapping[Any, Any]
-_SUMS: Final = ("posts", "reach", *(f"called_{name}" for name in LABELS), *(f"sum_{name}" for name in LABELS))
 
 
 class Step(StrEnum):
@@ -105,24 +105,37 @@ def read(
 ) -> list[Point]:
     """A point between each two times. source: of one platform only; language: in one language only."""
     found: dict[int, list[_Sums]] = defaultdict(list)
-    known = case((func.length(Hour.moments) == len(_NOTHING), Hour.moments), else_=literal(b"", LargeBinary))
-    columns = [
-        *(func.sum(getattr(Hour, name)).label(name) for name in _SUMS),
-        concatenated(session, known).label("moments"),
-    ]
     for first, last, hours in _stretches(times):
-        within = [Hour.brand_id == brand_id, Hour.hour >= times[first], Hour.hour < times[last]]
-        if source:
-            within.append(Hour.source == source)
-        if language:
-            within.append(Hour.language == language)
-        begin = (times[first] - EPOCH) // HOUR
-        place = ((type_coerce(Hour.hour, Integer) - begin) // hours + first).label("place")
-        rows = session.execute(select(place, Hour.model, *columns).where(*within).group_by(place, Hour.model))
-        for row in rows:
-            found[row.place].append(row._mapping)
+        for table, within in quarters.covering(times[first], times[last], hours * HOUR):
+            begin = (times[first] - EPOCH) // HOUR
+            place = ((type_coerce(table.hour, Integer) - begin) // hours + first).label("place")
+            own = (*mine(table, brand_id, (source, language)), *within)
+            rows = select(place, table.model, *_columns(session, table)).where(*own)
+            for row in session.execute(rows.group_by(place, table.model)):
+                found[row.place].append(row._mapping)
     missing = gaps(session, brand_id, times[0], times[-1], source)
     return [_point(span, found.get(place, []), missing) for place, span in enumerate(pairwise(times))]
+
+
+def count(session: Session, brand_id: int, since: datetime, until: datetime, of: Filters = (None, None)) -> int:
+    """Posts, whether scored or not."""
+    return sum(
+        session.scalar(select(func.sum(table.posts)).where(*mine(table, brand_id, of), *within)) or 0
+        for table, within in quarters.covering(since, until)
+    )
+
+
+def mine(table: type[Hour] | type[Quarter], brand_id: int, of: Filters) -> Iterator[ColumnElement[bool]]:
+    """Which rows are of the brand, and of the source and language that are asked for."""
+    yield table.brand_id == brand_id
+    yield from (column == one for column, one in zip((table.source, table.language), of, strict=True) if one)
+
+
+def _columns(session: Session, table: type[Hour] | type[Quarter]) -> Iterator[Any]:
+    """What is asked of a group of rows."""
+    yield from (func.sum(getattr(table, name)).label(name) for name in quarters.SUMS)
+    known = case((func.length(table.moments) == len(_NOTHING), table.moments), else_=literal(b"", LargeBinary))
+    yield concatenated(session, known).label("moments")
 
 
 def _stretches(times: Sequence[datetime]) -> Iterator[tuple[int, int, int]]:
@@ -137,8 +150,11 @@ def _stretches(times: Sequence[datetime]) -> Iterator[tuple[int, int, int]]:
 
 def _point(span: tuple[datetime, datetime], sums: list[_Sums], missing: list[Missing]) -> Point:
     since, until = span
-    total = {name: sum(row[name] or 0 for row in sums) for name in _SUMS}
-    versions = {row["model"]: int(row["posts"]) for row in sums if row["model"]}
+    total = {name: sum(row[name] or 0 for row in sums) for name in quarters.SUMS}
+    versions = dict[str, int]()
+    for row in sums:
+        if row["model"]:
+            versions[row["model"]] = versions.get(row["model"], 0) + int(row["posts"])
     scored = sum(versions.values())
     called = {name: int(total[f"called_{name}"]) for name in LABELS}
     moments = _added(b"".join(row["moments"] or b"" for row in sums))

@@ -95,9 +95,11 @@ def _sampling(people: Audited, source: str | None, language: str | None) -> Call
         return nearby if len(nearby) >= MIN_AUDITS else people.between(since, until)
 
     def samples(point: Point) -> Samples:
-        own = people.between(point.since, point.until, source, language)
-        if len(own) >= MIN_AUDITS and _reached(own) >= COVERED * point.scored:
-            return own, None
+        within = people.within(point.since, point.until, source, language)
+        if within.sum() >= MIN_AUDITS:
+            own = people.cut(within)
+            if _reached(own) >= COVERED * point.scored:
+                return own, None
         return None, around((point.since - EPOCH) // WEEK, (point.until - EPOCH - HOUR) // WEEK)
 
     return samples

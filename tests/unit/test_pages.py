@@ -16,7 +16,7 @@ from overheard.brands import Spec
 from overheard.intervals import NONE, Share
 from overheard.settings import Settings
 from overheard.sources import parse
-from overheard.store import brands, feeds, keys
+from overheard.store import brands, feeds, keys, quarters
 from overheard.store.database import Database
 from overheard.store.keys import Role
 from overheard.store.tables.alerting import Incident, Rule
@@ -52,6 +52,8 @@ def add_brand(database: Database, name: str, posts_an_hour: int, hours: int, mod
                     moments=counted.moments.pack(),
                 )
             )
+        session.flush()
+        quarters.sum_up(session, [(brand.id, NOW - hour * HOUR, "x") for hour in range(hours)])
         return brand.id
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from overheard.store import series
+from overheard.store import quarters, series
 from overheard.store.database import Database
 from overheard.store.series import Step
 from overheard.store.tables.counts import Hour
@@ -30,6 +30,9 @@ def brand_id(either: Database) -> int:
             session.add(Hour(**common, hour=at, source="x", model="m1", **good))
             session.add(Hour(**common, hour=at, source="rss", model="m2", language="de", **bad))
         session.add(Hour(**common, hour=MONDAY, source="x", model=""))
+        session.flush()
+        hours = [MONDAY + timedelta(hours=hour) for hour in range(14 * 24)]
+        quarters.sum_up(session, [(brand.id, hour, source) for hour in hours for source in ("x", "rss")])
         return brand.id
 
 

@@ -9,18 +9,15 @@ from overheard.store.tables.base import Table, WholeHour
 from overheard.store.tables.heard import Brand
 
 
-class Hour(Table):
-    """What was said of a brand on a source in one hour (UTC) in one language, as one model version reads it.
+class _Counted:
+    """What was said of a brand on a source in one language from `hour` on, as one model version reads it.
 
-    A post is in one row of its hour, that of its newest score. model: empty for posts without a score; language: empty
+    A post is in one row of its time, that of its newest score. model: empty for posts without a score; language: empty
     where the platform does not tell it.
 
     called_*: posts by the most probable class. sum_*: sums of the probabilities. reach: sum of reposts.
     moments: what estimates need beyond that, see `overheard.aggregates.Moments`.
     """
-
-    __tablename__ = "hours"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
     brand_id: Mapped[int] = mapped_column(ForeignKey(Brand.id, ondelete="CASCADE"), primary_key=True)
     hour: Mapped[datetime] = mapped_column(WholeHour, primary_key=True)
@@ -36,6 +33,20 @@ class Hour(Table):
     sum_positive: Mapped[float] = mapped_column(default=0.0)
     reach: Mapped[int] = mapped_column(default=0)
     moments: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Hour(_Counted, Table):
+    """An hour (UTC), counted from its posts."""
+
+    __tablename__ = "hours"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Quarter(_Counted, Table):
+    """The sum of six hours, of which a day (UTC) has four: weeks and years are read from these."""
+
+    __tablename__ = "quarters"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class DirtyHour(Table):

@@ -25,6 +25,7 @@ class Job(Table):
     __table_args__ = (
         UniqueConstraint("owner", "idempotency_key"),
         Index("ix_jobs_created", "created_at", "id"),
+        Index("ix_jobs_kind", "kind", "created_at", "id"),
         Index("ix_jobs_unfinished", "state", "lease_until"),
         partial_index(
             "ux_jobs_one_training", "kind", where="kind = 'training' AND state IN ('queued', 'running')", unique=True
