@@ -11,7 +11,5 @@ def require_room(settings: Settings, more: int = 0) -> None:
     free = shutil.disk_usage(settings.home).free
     if free - more < settings.keep_free_bytes:
         what = f"for {more:,} bytes " if more else ""
-        raise NoRoom(
-            f"no room {what}in {settings.home}: {free:,} bytes are free, and {settings.keep_free_bytes:,} are kept so "
-            "(OVERHEARD_KEEP_FREE_BYTES)"
-        )
+        kept = f"{settings.keep_free_bytes:,} are kept so (OVERHEARD_KEEP_FREE_BYTES)"
+        raise NoRoom(f"no room {what}on the disk of the state folder: {free:,} bytes are free, and {kept}")

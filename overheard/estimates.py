@@ -125,16 +125,17 @@ def _audited(shift: Shift, places: list[int], counts: Floats, sample: Audits, li
     adapted = shift.adapted[places]
     means = np.einsum("tg,tgk->tk", counts, adapted) / counts.sum(axis=1, keepdims=True)
     found = powered(sample, adapted[:, cells(sample.probabilities)], means)
-    for points, worth, correlation in zip(found.points, found.worth, found.correlation.tolist(), strict=True):
-        shares = _shares(points, 1 / (1 / worth + 1 / limit), found.z)
+    told = _shares(found.points, 1 / (1 / found.worth + 1 / limit), found.z)
+    for shares, correlation in zip(told, found.correlation.tolist(), strict=True):
         yield shares, difference(shares[2], shares[0], correlation)
 
 
 def _unaudited(shift: Shift, places: list[int]) -> Iterator[_Told]:
-    for points, spread in zip(shift.shares[places], shift.covariance[places], strict=True):
-        varies = np.diag(spread)
-        shares = _shares(points, points * (1 - points) / varies)
-        yield shares, difference(shares[2], shares[0], float(spread[0, 2] / np.sqrt(varies[0] * varies[2])))
+    points, spread = shift.shares[places], shift.covariance[places]
+    varies = spread.diagonal(axis1=1, axis2=2)
+    correlations = spread[:, 0, 2] / np.sqrt(varies[:, 0] * varies[:, 2])
+    for shares, correlation in zip(_shares(points, points * (1 - points) / varies), correlations.tolist(), strict=True):
+        yield shares, difference(shares[2], shares[0], correlation)
 
 
 def _too_few(counted: Summary, samples: Samples) -> Estimate:
@@ -176,8 +177,10 @@ def _three(shares: Floats) -> tuple[float, float, float]:
     return float(shares[0]), float(shares[1]), float(shares[2])
 
 
-def _shares(points: Floats, worth: Floats, z: float = Z) -> tuple[Share, Share, Share]:
+def _shares(points: Floats, worth: Floats, z: float = Z) -> Iterator[tuple[Share, Share, Share]]:
+    """Of T points (T, 3), which may lie a little outside of [0, 1]."""
     inside = np.clip(points, 0.0, 1.0)
-    inside /= inside.sum()
-    negative, neutral, positive = (wilson(float(p), float(n), z) for p, n in zip(inside, worth, strict=True))
-    return negative, neutral, positive
+    inside /= inside.sum(axis=1, keepdims=True)
+    for these, worths in zip(inside.tolist(), worth.tolist(), strict=True):
+        negative, neutral, positive = (wilson(point, one, z) for point, one in zip(these, worths, strict=True))
+        yield negative, neutral, positive

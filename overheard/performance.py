@@ -100,8 +100,8 @@ def measured(audits: Audits) -> Performance:
     accuracy = float(weights @ is_right)
     known = float(strata.worth(is_right[:, None])[0])
     apart = true[:, present] * (is_right[:, None] - recalls) / shares[present]  # the ratios' slopes at each post
-    errors = apart.mean(axis=1)[:, None] * weights[:, None]
-    varies = float(strata.covariance(errors)[0, 0])
+    errors = strata.summed(apart.mean(axis=1)[:, None] * weights[:, None])
+    varies = float(strata.covariance(errors, errors)[0, 0])
     z = quantile(len(audits) - len(strata.sizes))
     return Performance(wilson(accuracy, known, z), _macro(recalls, shares[present] * known, varies, z), len(audits))
 

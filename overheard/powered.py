@@ -6,7 +6,7 @@ PPI++ (2023). In surveys it has long been known as the difference estimator: Coc
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,13 @@ class Powered:
     z: float
 
 
+class Summed(NamedTuple):
+    """parts (…, n, k), each of an answer; sums (…, H, k), by stratum."""
+
+    parts: Floats
+    sums: Floats
+
+
 @dataclass(frozen=True)
 class Strata:
     """Of answers: of (n,) each one's place in sizes and answered (H,), which are as `Audits` has them."""
@@ -78,22 +85,21 @@ class Strata:
         order = np.argsort(self.of, kind="stable")
         return order, *np.unique(self.of[order], return_index=True)
 
-    def _sums(self, parts: Floats) -> Floats:
-        """By stratum: (…, n, k) to (…, H, k)."""
+    def summed(self, parts: Floats) -> Summed:
+        """parts: (…, n, k)."""
         order, present, first = self._runs
         found = np.zeros((*parts.shape[:-2], len(self.sizes), parts.shape[-1]))
         found[..., present, :] = np.add.reduceat(parts[..., order, :], first, axis=-2)
-        return found
+        return Summed(parts, found)
 
-    def covariance(self, parts: Floats) -> Floats:
-        """(…, k, k) of the sums of parts (…, n, k), as another sample of the same design would give them.
+    def covariance(self, one: Summed, other: Summed) -> Floats:
+        """(…, k, m) of the totals of both, as another sample of the same design would give them.
 
         Answers that are not of the part that is asked for count as zeros: Sarndal et al., Model assisted survey
         sampling (1992), 5.8.
         """
-        sums = self._sums(parts)
-        whole: Floats = (self._factors[self.of][:, None] * parts).swapaxes(-1, -2) @ parts
-        return whole - ((self._factors / self.answered)[:, None] * sums).swapaxes(-1, -2) @ sums
+        whole: Floats = (self._factors[self.of][:, None] * one.parts).swapaxes(-1, -2) @ other.parts
+        return whole - ((self._factors / self.answered)[:, None] * one.sums).swapaxes(-1, -2) @ other.sums
 
     def worth(self, truth: Floats) -> Floats:
         """(k,) as sure as so many posts drawn at random is what these answers (n, k) of 0 and 1 tell of all.
@@ -105,7 +111,7 @@ class Strata:
         shares = (self.weights[:, None] * truth).sum(axis=0)
         mixed, alike = _mixed(shares, len(truth)), shares * (1 - shares)
         parts = (truth - shares) * self.weights[:, None]
-        squares, totals = np.split(self._sums(np.concatenate([parts**2, parts], axis=1)), 2, axis=1)
+        squares, totals = (self.summed(some).sums for some in (parts**2, parts))
         own = self._factors[:, None] * (squares - totals**2 / self.answered[:, None])
         left = np.maximum(0.0, 1 - self.answered / self.sizes)[:, None]
         varies = (drawn * own + _DOUBT * left * weights**2 * drawn * mixed) / (drawn + _DOUBT)
@@ -120,9 +126,11 @@ def powered(audits: Audits, predicted: Floats, means: Floats) -> Powered:
     strata, count = collapsed(audits), len(audits)
     truth, weights = np.eye(3)[audits.labels], strata.weights
     shares, expected = weights @ truth, weights @ predicted
-    away = np.concatenate([np.broadcast_to(truth - shares, predicted.shape), predicted - expected[:, None]], axis=2)
-    found = strata.covariance(away * weights[:, None])
-    of_truth, of_both, of_predicted = found[:, :3, :3], found[:, :3, 3:], found[:, 3:, 3:]
+    parts = ((truth - shares) * weights[:, None], (predicted - expected[:, None]) * weights[:, None])
+    own, likely = map(strata.summed, parts)
+    of_truth, of_both, of_predicted = (
+        strata.covariance(one, other) for one, other in ((own, own), (own, likely), (likely, likely))
+    )
     power, spent = _power(of_both, of_predicted, count)
     helped = power @ of_both.transpose(0, 2, 1)
     errors = of_truth - helped - helped.transpose(0, 2, 1) + power @ of_predicted @ power.transpose(0, 2, 1)
@@ -132,7 +140,7 @@ def powered(audits: Audits, predicted: Floats, means: Floats) -> Powered:
     scale = np.sqrt(np.maximum(left[:, 0] * left[:, 2], 1e-24))
     return Powered(
         points=shares + (power @ (means - expected)[..., None])[..., 0],
-        worth=1 / np.maximum(design * (count * left + doubt) / (count * np.diag(of_truth[0]) + doubt), 1e-12),
+        worth=1 / np.maximum(design * (count * left + doubt) / (count * np.diag(of_truth) + doubt), 1e-12),
         correlation=np.clip(errors[:, 0, 2] / scale, -1, 1),
         z=quantile(count - len(strata.sizes) - 1),
     )

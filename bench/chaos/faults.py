@@ -140,7 +140,7 @@ def _message(task: str, args: object, queue: str, content_type: str = "applicati
 
 
 def _no_postgres(house: House) -> str:
-    return "" if house.postgres else "PostgreSQL is not installed"
+    return "" if house.postgres else "SQLite is no server"
 
 
 def _large_disk(house: House) -> str:
@@ -156,7 +156,8 @@ def _leaves_out(*programs: str) -> Callable[[House], str]:
 
 
 def _no_clock(house: House) -> str:
-    return "" if house.can_set_clock else "there is no C compiler to make a clock with"
+    """One stack of each run has a clock that can be set."""
+    return "" if house.can_set_clock else "its clock is the machine's"
 
 
 FAULTS: Final = (
