@@ -106,6 +106,17 @@ def _own_server(stack: ExitStack) -> str | None:
 
 
 def _of_one(database: Database, texts: list[str], count: int) -> dict[str, Any]:
+    first, found = fill(database, texts, count)
+    for size in (count, 10 * count):
+        if size > count:
+            _make_hours(database, first)
+        found.setdefault("series_ms", {})[str(size)] = _series_ms(database, first, _counts)
+        found.setdefault("shares_ms", {})[str(size)] = _series_ms(database, first, _shares)
+    return found
+
+
+def fill(database: Database, texts: list[str], count: int) -> tuple[int, dict[str, Any]]:
+    """The brand that half of the posts are of, with audits; and how fast posts were stored and hours counted."""
     with database.write() as session:
         brands = [Brand(name=f"b{n}", name_key=f"b{n}", spec={}, created_at=NOW, updated_at=NOW) for n in range(BRANDS)]
         session.add_all(brands)
@@ -117,12 +128,7 @@ def _of_one(database: Database, texts: list[str], count: int) -> dict[str, Any]:
     counted = hours.count_all(database)
     found = {"posts_per_s": rates, "hours": counted, "hours_per_s": counted / (time.monotonic() - began_at)}
     found["audits"] = _audit(database, ids[0])
-    for size in (count, 10 * count):
-        if size > count:
-            _make_hours(database, ids[0])
-        found.setdefault("series_ms", {})[str(size)] = _series_ms(database, ids[0], _counts)
-        found.setdefault("shares_ms", {})[str(size)] = _series_ms(database, ids[0], _shares)
-    return found
+    return ids[0], found
 
 
 def _audit(database: Database, brand_id: int) -> int:

@@ -97,22 +97,12 @@ class View:
         return next((length for length in lengths if length * posts >= ENOUGH * max(heard, 1)), lengths[-1])
 
     def read(self, session: Session, brand_id: int) -> tuple[list[Estimated], list[Point], Estimated]:
-        """What the point of each unit rests on, each unit, and the whole period.
-
-        A brand that is spoken of enough is read once. Of others there is little to read, so it may be read often.
-        """
-        of = self.filters
-        if self.length == 1:
-            points, total = shares.read(session, brand_id, self.units, *of)
-            return points, [one.point for one in points], total
-        _, total = shares.read(session, brand_id, [self.since, self.until], *of)
+        """What the point of each unit rests on, each unit, and the whole period."""
         earlier = self.since - (self.length - 1) * SIZES[self.period.unit]
         times = series.edges(earlier, self.until, self.period.unit, self.zone)[-len(self.units) - self.length + 1 :]
-        found: list[Estimated] = []
-        for first in range(self.length):
-            found += shares.read(session, brand_id, times[first :: self.length], *of)[0]
-        found.sort(key=lambda one: one.point.until)
-        return found, series.read(session, brand_id, self.units, *of), total
+        units = series.read(session, brand_id, times, *self.filters)
+        points, total = shares.rolling(session, brand_id, units, self.length, *self.filters)
+        return points, units[self.length - 1 :], total
 
 
 def _units(period: Period, now: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:

@@ -39,16 +39,32 @@ def read(
     language: str | None = None,
 ) -> tuple[list[Estimated], Estimated]:
     """A point between each two times, and all of them as one. source: of one platform only; language: in one only."""
-    points = series.read(session, brand_id, times, source, language)
-    total = together(points)
-    people = audited.read(session, brand_id, total.since - NEAR - WEEK, total.until + NEAR + WEEK)
-    taught = {version: Taught.of(told) for version, told in models.metrics(session, total.versions).items()}
+    units = series.read(session, brand_id, times, source, language)
+    return rolling(session, brand_id, units, 1, source, language)
+
+
+def rolling(
+    session: Session,
+    brand_id: int,
+    units: Sequence[Point],
+    length: int,
+    source: str | None = None,
+    language: str | None = None,
+) -> tuple[list[Estimated], Estimated]:
+    """Of each unit, and as many before it as make `length` of them; and of all from the first that has so many on."""
+    points = [together(units[end - length : end]) for end in range(length, len(units) + 1)]
+    total = together(units[length - 1 :])
+    people = audited.read(session, brand_id, points[0].since - NEAR - WEEK, total.until + NEAR + WEEK)
+    versions = {version for point in (*points, total) for version in point.versions}
+    taught = {version: Taught.of(told) for version, told in models.metrics(session, versions).items()}
     *found, whole = _estimated((*points, total), taught, _sampling(people, source, language))
     return found, whole
 
 
 def together(points: Sequence[Point]) -> Point:
     """As one, from the first to the last."""
+    if len(points) == 1:
+        return points[0]
     counted, versions = [point.counted for point in points], dict[str, int]()
     for point in points:
         versions |= {version: versions.get(version, 0) + posts for version, posts in point.versions.items()}
