@@ -15,6 +15,8 @@ from typing import Any, Self, TypeVar
 import httpx2
 import psutil
 
+from overheard import webhooks
+
 OVERHEARD = str(Path(sys.executable).with_name("overheard"))
 T = TypeVar("T")
 
@@ -89,6 +91,14 @@ class RunningStack:
 
     def infer(self, messages: list[str], **options: Any) -> httpx2.Response:
         return self.client.post("/inference", json={"messages": messages}, **options)
+
+    def push(self, feed: dict[str, Any], posts: list[dict[str, Any]]) -> None:
+        """New posts, as a program of the brand's own would send them to this webhook."""
+        raw = json.dumps({"posts": posts}).encode()
+        signed = webhooks.sign(feed["secret"], raw, int(time.time()))
+        headers = {webhooks.HEADER: signed, "Content-Type": "application/json"}
+        answer = self.client.post(f"/webhooks/{feed['id']}", content=raw, headers=headers)
+        assert answer.json().get("new") == len(posts), answer.text
 
     def job(self, job_id: str) -> dict[str, Any]:
         answer = self.client.get(f"/jobs/{job_id}")

@@ -9,6 +9,12 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 WIDTHS = (360, 1280, 2560)
 GRAVE = ("serious", "critical")
+SHIFTS = """
+    window.shifted = 0
+    new PerformanceObserver((list) => {
+        for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value
+    }).observe({ type: 'layout-shift', buffered: true })
+"""
 
 
 class Watched:
@@ -50,6 +56,18 @@ def looks_right(page: Page) -> None:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         assert violations(page) == [], scheme
     assert silent(page)
+
+
+def watch_shifts(page: Page) -> None:
+    """From the next page that is loaded on."""
+    page.add_init_script(SHIFTS)
+
+
+def stayed_in_place(page: Page) -> bool:
+    """Nothing was moved under the reader's eyes, but by what the reader did."""
+    shifted = page.evaluate("window.shifted")
+    assert shifted < 0.05
+    return True
 
 
 def silent(page: Page) -> bool:

@@ -1,8 +1,6 @@
 """The page on which somebody is told what is wrong, says that they saw it, and decides what is watched."""
 
-import json
 import re
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from overheard import webhooks
 from overheard.store.database import Database
 from tests import incidents
 from tests.browser.conftest import NewPage
@@ -54,10 +51,7 @@ def history(shown: RunningStack) -> Iterator[dict[str, Any]]:
         {"external_id": str(n), "text": f"The Zephyrine number {n} is fine", "posted_at": at.isoformat()}
         for n, at in enumerate(times)
     ]
-    raw = json.dumps({"posts": posts}).encode()
-    signed = webhooks.sign(feed["secret"], raw, int(time.time()))
-    headers = {webhooks.HEADER: signed, "Content-Type": "application/json"}
-    assert shown.client.post(f"/webhooks/{feed['id']}", content=raw, headers=headers).json()["new"] == len(posts)
+    shown.push(feed, posts)
     since = begin.isoformat()
 
     def counted() -> bool:

@@ -15,8 +15,7 @@ from overheard.store import jobs
 from overheard.store.database import Database
 from overheard.store.tables.work import Job
 from tests.browser.conftest import NewPage
-from tests.browser.looks import looks_right, silent
-from tests.browser.test_overview import SHIFTS
+from tests.browser.looks import looks_right, silent, stayed_in_place, watch_shifts
 from tests.stack import RunningStack, eventually
 
 pytestmark = pytest.mark.slow
@@ -63,7 +62,7 @@ def failed(shown: RunningStack) -> Iterator[str]:
 
 
 def test_a_file_is_watched_cancelled_and_tried_again(page: Page, shown: RunningStack, under_way: str) -> None:
-    page.add_init_script(SHIFTS)
+    watch_shifts(page)
     page.goto("/app/jobs")
     job = listed(page, "survey.csv").first
     expect(job).to_contain_text("Runs", timeout=SLOW_MS)
@@ -91,7 +90,7 @@ def test_a_file_is_watched_cancelled_and_tried_again(page: Page, shown: RunningS
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=SLOW_MS)
     eventually(lambda: shown.job(under_way)["progress"]["done"] > done, 60)
-    assert page.evaluate("window.shifted") < 0.05
+    assert stayed_in_place(page)
     assert silent(page)
 
 

@@ -7,8 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import NewPage, sign_in
-from tests.browser.looks import Watched, looks_right, silent
-from tests.browser.test_overview import SHIFTS
+from tests.browser.looks import Watched, looks_right, silent, stayed_in_place, watch_shifts
 from tests.stack import RunningStack, eventually
 from tests.toy import toy_posts
 
@@ -34,7 +33,7 @@ def learner(browser: Browser, loop: RunningStack) -> Iterator[Page]:
     """An admin's page on that stack."""
     context = browser.new_context(base_url=loop.url, viewport={"width": 1280, "height": 900})
     page = Watched.new(context)
-    page.add_init_script(SHIFTS)
+    watch_shifts(page)
     sign_in(page, loop.key)
     yield page
     for job in loop.client.get("/jobs", params={"kind": "training"}).json()["jobs"]:
@@ -78,7 +77,7 @@ def test_a_training_is_watched_to_its_promotion_and_rolled_back(learner: Page, l
     expect(compared).to_contain_text("It finds the three classes better than the champion did")
     expect(compared.get_by_role("listitem").first).to_contain_text(re.compile(r"Macro-recall 0\.\d+ against 0\.\d+"))
     expect(compared.get_by_role("table", name="The challenger's answers")).to_be_visible()
-    assert page.evaluate("window.shifted") < 0.05
+    assert stayed_in_place(page)
     version = eventually(lambda: (now := serving(loop)) != before and now, 20)
     in_service = page.get_by_role("region", name="In service")
     expect(in_service).to_contain_text(version)

@@ -1,8 +1,6 @@
 """The first page that anybody sees."""
 
-import json
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,19 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
-from overheard import webhooks
 from tests.browser.conftest import NewPage
-from tests.browser.looks import looks_right, silent
+from tests.browser.looks import looks_right, silent, stayed_in_place, watch_shifts
 from tests.stack import RunningStack
 
 pytestmark = pytest.mark.slow
 
-SHIFTS = """
-    window.shifted = 0
-    new PerformanceObserver((list) => {
-        for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value
-    }).observe({ type: 'layout-shift', buffered: true })
-"""
 STATIC = re.compile(r"/static/[0-9a-f]{12}/")
 
 
@@ -35,12 +26,7 @@ def pushed(stack: RunningStack, name: str, count: int) -> Iterator[None]:
     posts = [
         {"external_id": f"{now} {n}", "text": f"This is dreadful, {n} times", "posted_at": now} for n in range(count)
     ]
-    raw = json.dumps({"posts": posts}).encode()
-    headers = {
-        webhooks.HEADER: webhooks.sign(feed["secret"], raw, int(time.time())),
-        "Content-Type": "application/json",
-    }
-    assert stack.client.post(f"/webhooks/{feed['id']}", content=raw, headers=headers).status_code == 200
+    stack.push(feed, posts)
     yield
     for post in stack.client.get("/posts", params={"source": "webhook"}).json()["posts"]:
         stack.client.delete(f"/posts/{post['id']}")
@@ -117,13 +103,13 @@ def test_what_a_chart_shows_can_be_read_as_a_table(page: Page) -> None:
 
 def test_new_posts_arrive_by_themselves_and_move_nothing(new_page: NewPage, shown: RunningStack) -> None:
     page = new_page(key=shown.key)
-    page.add_init_script(SHIFTS)
+    watch_shifts(page)
     page.reload()
     figure = page.get_by_label("Posts", exact=True).locator(".value")
     before = int(re.sub(r"\D", "", figure.inner_text()))
     with pushed(shown, "Tazzamo", 7):
         expect(figure).to_have_text(re.compile(rf"^\D*{before + 7}\D*$"), timeout=30_000)
-    assert page.evaluate("window.shifted") < 0.05
+    assert stayed_in_place(page)
     assert silent(page)
 
 
