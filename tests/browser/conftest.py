@@ -11,6 +11,7 @@ from tests.browser.looks import Watched
 from tests.stack import RunningStack, eventually
 
 NewPage = Callable[..., Page]
+Said = Callable[[], list[dict[str, Any]]]
 expect.set_options(timeout=15_000)  # a stack and a browser share two cores
 
 
@@ -76,6 +77,18 @@ def page(new_page: NewPage, admins_cookies: Any) -> Page:
     page = new_page(key=None, storage_state=admins_cookies)
     page.goto("/")
     return page
+
+
+@pytest.fixture
+def labels(shown: RunningStack) -> Iterator[Said]:
+    """What people have said so far, the newest first; forgotten in the end."""
+
+    def said() -> list[dict[str, Any]]:
+        return list(shown.client.get("/labels", params={"limit": 200}).json()["labels"])
+
+    yield said
+    for one in said():
+        shown.client.delete(f"/labels/{one['id']}")
 
 
 def sign_in(page: Page, key: str) -> None:
