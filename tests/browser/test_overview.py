@@ -101,16 +101,27 @@ def test_what_a_chart_shows_can_be_read_as_a_table(page: Page) -> None:
     expect(table.get_by_text("part of the demo").first).to_be_visible()  # its gap
 
 
+def assert_new_posts_arrive(page: Page, stack: RunningStack, brand: str) -> None:
+    figure = page.get_by_label("Posts", exact=True).locator(".value")
+    before = int(re.sub(r"\D", "", figure.inner_text()))
+    with pushed(stack, brand, 7):
+        expect(figure).to_have_text(re.compile(rf"^\D*{before + 7}\D*$"), timeout=60_000)
+
+
 def test_new_posts_arrive_by_themselves_and_move_nothing(new_page: NewPage, shown: RunningStack) -> None:
     page = new_page(key=shown.key)
     watch_shifts(page)
     page.reload()
-    figure = page.get_by_label("Posts", exact=True).locator(".value")
-    before = int(re.sub(r"\D", "", figure.inner_text()))
-    with pushed(shown, "Tazzamo", 7):
-        expect(figure).to_have_text(re.compile(rf"^\D*{before + 7}\D*$"), timeout=30_000)
+    assert_new_posts_arrive(page, shown, "Tazzamo")
     assert stayed_in_place(page)
     assert silent(page)
+
+
+def test_new_posts_arrive_where_no_events_come(page: Page, shown: RunningStack) -> None:
+    page.route("**/app/events?*", lambda route: route.abort())
+    page.get_by_label("Brand").select_option(label="Norrbean (demo)")
+    page.wait_for_url("**brand=**")
+    assert_new_posts_arrive(page, shown, "Norrbean")
 
 
 def test_a_page_costs_at_most_200_kb_of_files_which_are_asked_for_once(page: Page) -> None:

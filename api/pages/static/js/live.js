@@ -21,7 +21,6 @@ export function follow(url, name, heard, ask, pollMs = POLL_MS) {
   }
 
   async function poll() {
-    if (stopped) return
     if (!document.hidden) {
       try {
         tell(await ask())
@@ -29,21 +28,25 @@ export function follow(url, name, heard, ask, pollMs = POLL_MS) {
         // it is asked again
       }
     }
-    if (!stopped) timer = setTimeout(poll, pollMs)
+    timer = 0
+    pollLater()
+  }
+
+  function pollLater(waitMs = pollMs) {
+    if (!stopped && source?.readyState !== EventSource.OPEN) timer ||= setTimeout(poll, waitMs)
   }
 
   function listen() {
     source = new EventSource(url)
     source.addEventListener(name, (event) => tell(JSON.parse(event.data)))
     source.addEventListener('error', () => {
-      if (stopped || source.readyState !== EventSource.CLOSED) return // it comes back by itself
-      source.close()
-      poll()
+      const mayComeBack = source.readyState === EventSource.CONNECTING
+      pollLater(mayComeBack ? pollMs : 0)
     })
   }
 
   if (url && 'EventSource' in window) listen()
-  else poll()
+  else pollLater(0)
   addEventListener('pagehide', stop, { once: true })
   return stop
 }

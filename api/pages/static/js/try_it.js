@@ -139,6 +139,7 @@ async function take(chosen) {
   find('columns').hidden = true
   if (!file) return
   find('drop-words').textContent = file.name
+  if (!file.size) return tellProblem('file', `${file.name} is empty.`)
   if (file.size > limits.mostUpload) return tellProblem('file', `${file.name} has ${grouped(Math.ceil(file.size / 1e6))} MB: cut it into smaller files.`)
   const columns = await peek(file)
   if (columns?.includes('text')) return upload('text', clash(columns))
@@ -178,7 +179,8 @@ function header(text) {
     columns.push(quoted?.replaceAll('""', '"') ?? plain)
     if (end !== ',') break
   }
-  return columns.filter(Boolean)
+  const named = columns.filter(Boolean)
+  return named.length ? named : null
 }
 
 async function upload(column, prefix) {
@@ -194,7 +196,9 @@ async function upload(column, prefix) {
     if (problem.name === 'AbortError') return
     if (!(problem instanceof Problem)) throw problem
     tellProblem('file', problem.message)
-    if (problem.status === 422) chooseColumn(await peek(file), 'Name the column with the texts, and score it again.')
+    if (problem.status !== 422) return
+    const columns = await peek(file)
+    if (columns?.length !== 1) chooseColumn(columns, 'If another column holds the texts, name it.')
   }
 }
 
@@ -281,6 +285,9 @@ find('file-form').addEventListener('submit', (event) => {
 })
 
 find('file').addEventListener('change', () => take(find('file').files[0]))
+find('file').addEventListener('click', () => { // the same file may be chosen again once it was mended
+  find('file').value = ''
+})
 find('cancel')?.addEventListener('click', () => act(find('cancel'), () => cancel()))
 
 for (const name of ['dragenter', 'dragover']) {
