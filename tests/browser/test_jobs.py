@@ -71,6 +71,7 @@ def test_a_file_is_watched_cancelled_and_tried_again(page: Page, shown: RunningS
     )
     seen = job.inner_text()
     expect(job).not_to_have_text(seen, timeout=SLOW_MS)  # it gets on by itself
+    assert stayed_in_place(page)
     job.get_by_role("link").click()
 
     expect(page.get_by_role("heading", name="survey.csv")).to_be_visible()
@@ -95,12 +96,14 @@ def test_a_file_is_watched_cancelled_and_tried_again(page: Page, shown: RunningS
 
 
 def test_a_file_is_done_while_one_looks_and_is_taken_along(page: Page, shown: RunningStack) -> None:
+    watch_shifts(page)
     page.goto("/app/jobs")
     name = f"comments-{uuid4().hex[:6]}.csv"
     upload(shown, name, ["1,I love it", "2,It broke. Never again.", "3,too,many,cells"])
     job = listed(page, name)
     expect(job).to_contain_text("Done", timeout=30_000)
     expect(job).to_contain_text(re.compile(r"2 rows in \d+.s"))
+    assert stayed_in_place(page)
     job.get_by_role("link").click()
     expect(page.get_by_text("1 row could not be read and was left out")).to_be_visible()
     page.get_by_text("Rows that could not be read").click()
