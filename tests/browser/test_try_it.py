@@ -54,7 +54,12 @@ def downloaded(page: Page, name: str, button: str = "Download as CSV") -> list[d
 
 
 def scores(row: dict[str, Any]) -> list[float]:
-    return [round(float(row[name]), 3) for name in NAMES]
+    return [float(row[name]) for name in NAMES]
+
+
+def inferred(stack: RunningStack) -> list[Any]:
+    """What a program is answered about the texts."""
+    return [pytest.approx(scores(one), abs=0.01) for one in stack.infer(TEXTS).json()]
 
 
 def test_pasted_texts_are_scored_and_taken_along(page: Page, shown: RunningStack) -> None:
@@ -68,7 +73,7 @@ def test_pasted_texts_are_scored_and_taken_along(page: Page, shown: RunningStack
     looks_right(page)
     rows = downloaded(page, "scores.csv")
     assert [row["text"] for row in rows] == [TEXTS[0], f"'{TEXTS[1]}", TEXTS[2]]
-    assert [scores(row) for row in rows] == [scores(one) for one in shown.infer(TEXTS).json()]
+    assert [scores(row) for row in rows] == inferred(shown)
 
 
 def test_nothing_is_no_text(page: Page) -> None:
@@ -97,7 +102,7 @@ def test_a_dropped_file_is_scored_and_its_rows_are_taken_along_in_order(page: Pa
         ("2", TEXTS[2]),
         ("3", ""),
     ]
-    assert [scores(row) for row in rows[:3]] == [scores(one) for one in shown.infer(TEXTS).json()]
+    assert [scores(row) for row in rows[:3]] == inferred(shown)
     assert rows[3]["label"] == ""
     page.reload()  # the address knows the job
     expect(results(page)).to_contain_text("4 rows of comments.csv")
@@ -132,7 +137,9 @@ def test_a_malformed_file_is_refused_with_a_reason(page: Page, content: str, wor
     expect(results(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize("fail", [lambda route: route.abort(), lambda route: route.fulfill(status=503)])
+@pytest.mark.parametrize(
+    "fail", [lambda route: route.abort(), lambda route: route.fulfill(status=503)], ids=["cut off", "refused"]
+)
 def test_a_file_is_watched_where_no_events_come(page: Page, fail: Callable[[Route], None]) -> None:
     page.route("**/events", fail)
     drop(opened(page), "comments.csv", "text\nI love it\n")
