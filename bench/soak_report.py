@@ -55,7 +55,7 @@ def growths(found: dict[str, Any]) -> list[Growth]:
     names = [name.rpartition(" ")[0] for name in found["samples"]]
     kept: list[Growth] = []
     for name, samples in found["samples"].items():
-        if samples[0][0] < WARM_UP * end and samples[-1][0] > 0.95 * end:
+        if samples and samples[0][0] < WARM_UP * end and samples[-1][0] > 0.95 * end:
             program = name.rpartition(" ")[0]
             same = [g for g in kept if g.name.partition(" (")[0] == program]
             shown = f"{program} ({len(same) + 1})" if same and names.count(program) > 1 else program

@@ -17,6 +17,7 @@ from worker.living import node
 
 QUIET = ["--without-gossip", "--without-mingle"]  # chatter between workers that nothing here listens to
 ML_THREADS = 16  # each holds at most 256 texts: together a few seconds of work, a third of the visibility timeout
+FLOWER_TASKS = 5_000  # that it remembers, 4 KB each; its default of 100,000 would grow for hours on a busy stack
 IO_THREADS = 8  # most of them wait for a platform's answer
 WITHOUT_TORCH_KB = (
     250_000  # more than a training process takes before it trains, and less than it ever takes afterwards
@@ -78,7 +79,8 @@ def flower() -> None:
     from flower import options  # comes with the extra `local`
 
     options.options.basic_auth = [f"admin:{settings.api_key.get_secret_value()}"]  # not an argument: `ps` shows those
-    app.start(["flower", f"--address={settings.host}", f"--port={settings.flower_port}"])
+    kept = f"--max-tasks={FLOWER_TASKS}"
+    app.start(["flower", f"--address={settings.host}", f"--port={settings.flower_port}", kept])
 
 
 def _threads(count: int) -> list[str]:
