@@ -65,11 +65,11 @@ def covering(since: datetime, until: datetime, step: timedelta | None = None) ->
         yield Hour, (Hour.hour >= since, Hour.hour < until)
         return
     quarter, hour = (type_coerce(table.hour, Integer) for table in (Quarter, Hour))
-    within = (quarter - first) % whole <= whole - HOURS
+    within = (quarter - first) % whole <= whole - HOURS  # it ends before the next edge, or there
     yield Quarter, (Quarter.hour >= since, Quarter.hour <= until - QUARTER, within)
     if first % HOURS or whole % HOURS:
         at_edges = [Hour.hour < start(since + QUARTER - HOUR), Hour.hour >= start(until)]
-        if whole < (until - since) // HOUR:
+        if whole < (until - since) // HOUR:  # of the other quarters, those that reach over an edge
             at_edges.append((hour // HOURS * HOURS - first) % whole > whole - HOURS)
         yield Hour, (Hour.hour >= since, Hour.hour < until, or_(*at_edges))
 
