@@ -127,7 +127,7 @@ def test_some_texts_go_to_a_second_person_and_to_no_third(database: Database) ->
     answer(database, 30, 2, "bob")
     assert text(29) not in asked(database, "cleo", 30)
     with database.read() as session:
-        assert labels.said_twice(session) == [[1, 2]]
+        assert [sorted(said) for said in labels.said_twice(session)] == [[1, 2]]
 
 
 def test_near_copies_are_asked_once_and_not_at_all_when_one_is_labelled(either: Database) -> None:
