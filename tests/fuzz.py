@@ -35,6 +35,13 @@ class Outcome:
     said: str
 
 
+def furnished(home: Path) -> RunningStack:
+    """With the demo, so that there are brands, feeds and posts to ask for."""
+    stack = RunningStack(home, **NO_LIMITS)
+    stack.arguments.remove("--no-demo")
+    return stack
+
+
 def fuzz(stack: RunningStack, folder: Path, *options: str) -> Outcome:
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
     command = [
@@ -55,7 +62,7 @@ def main() -> None:
     """With schemathesis' own options, if any: `python -m tests.fuzz --include-path /brands`."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        with RunningStack(folder / "home", without=("flower", "mlflow", "train"), **NO_LIMITS) as stack:
+        with furnished(folder / "home") as stack:
             outcome = fuzz(stack, folder, *(sys.argv[1:] or ("--phases", "coverage,fuzzing", "--max-examples", "60")))
     sys.stdout.write(outcome.said)
     if outcome.failures:

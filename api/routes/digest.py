@@ -62,7 +62,16 @@ class DigestView(BaseModel):
     text: str
 
 
-@blueprint.get("/<brand_id>/digest", summary="How a week was", responses={200: DigestView})
+WEEK_TOLD = {
+    "description": "The week",
+    "content": {
+        "application/json": {"schema": DigestView.model_json_schema(mode="serialization")},
+        "text/html": {"schema": {"type": "string"}},
+    },
+}
+
+
+@blueprint.get("/<brand_id>/digest", summary="How a week was", responses={200: WEEK_TOLD})
 @requires(Role.viewer)
 def show(path: BrandPath, query: DigestQuery) -> Response:
     house, now = services(), datetime.now(UTC)

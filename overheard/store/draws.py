@@ -25,6 +25,8 @@ from overheard.store.tables.learning import Label
 LOOK_BACK: Final = timedelta(days=28)
 """How far the first draw of a brand goes back, or one after a long pause."""
 ROWS_AT_ONCE: Final = 10_000
+_NOT_NEGATIVE: Final = 2**63 - 1
+"""Seeds are not, and times before 1970 are."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def draw(
         if present := _present(session, brand_id, since, until):
             return present, False
         ids, probabilities = _population(session, brand_id, since, until)
-    seed = (brand_id, int(since.timestamp()), int(until.timestamp()))
+    seed = (brand_id, *(int(at.timestamp()) & _NOT_NEGATIVE for at in (since, until)))
     found = audits.sample(probabilities, count, seed)
     if not len(found.places):
         raise Conflict("nothing that was said then has a score")
