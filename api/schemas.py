@@ -5,9 +5,9 @@ import binascii
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from overheard.store import jobs
 from overheard.store.tables.work import Job, JobLine
@@ -17,6 +17,10 @@ Kind = Literal["score", "batch", "training"]
 """Of jobs: texts of /inference that took longer, a file, a training."""
 RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """The id of a row that is counted."""
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+Time = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+"""With a zone, and so that weeks and years can be added and taken away."""
 NO_CURSOR = "not a cursor of ours"
 SECURED: list[dict[str, list[str]]] = [{"bearer": []}, {"basic": []}]
 

@@ -5,10 +5,10 @@ from typing import Self
 
 from flask import Response, g, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from api.auth import requires
-from api.schemas import SECURED, CountedPageQuery, OptionalBody, Problem, RowId, encode_cursor
+from api.schemas import SECURED, CountedPageQuery, OptionalBody, Problem, RowId, Time, encode_cursor
 from api.services import services
 from overheard.alerts.finding import Finding
 from overheard.store import incidents
@@ -38,7 +38,7 @@ class AlertPath(BaseModel):
 class SnoozeBody(OptionalBody):
     """Until a time, or for some hours."""
 
-    until: AwareDatetime | None = None
+    until: Time | None = None
     hours: float | None = Field(None, gt=0, le=24 * 90)
 
     @model_validator(mode="after")

@@ -5,12 +5,12 @@ from typing import Literal, Self
 
 from flask import Response, g, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from werkzeug.exceptions import UnprocessableEntity
 
 from api.auth import requires
 from api.routes.brands import BrandPath
-from api.schemas import SECURED, CountedPageQuery, OptionalBody, Problem, RowId, encode_cursor
+from api.schemas import SECURED, CountedPageQuery, OptionalBody, Problem, RowId, Time, encode_cursor
 from api.services import services
 from overheard.scoring.bundle import LABELS
 from overheard.store import audits, brands, draws
@@ -111,8 +111,8 @@ class DrawPage(BaseModel):
 
 
 class DrawBody(OptionalBody):
-    since: AwareDatetime | None = Field(None, description="The end of the last draw by default, at most 28 days before")
-    until: AwareDatetime | None = Field(None, description="Now by default; both count as the start of their hour")
+    since: Time | None = Field(None, description="The end of the last draw by default, at most 28 days before")
+    until: Time | None = Field(None, description="Now by default; both count as the start of their hour")
     count: int | None = Field(None, ge=1, le=MOST, description="OVERHEARD_AUDITS_PER_WEEK by default")
 
 

@@ -5,11 +5,11 @@ from typing import Any, Literal, Self
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.auth import requires
 from api.routes.brands import BrandPath
-from api.schemas import SECURED, Problem
+from api.schemas import SECURED, Problem, Time
 from api.services import services
 from overheard.store import brands, hours, movements
 from overheard.store.keys import Role
@@ -30,10 +30,10 @@ blueprint = APIBlueprint(
 class ChangesQuery(BaseModel):
     """Whole hours. Left out: the last seven days, and as long before."""
 
-    since: AwareDatetime | None = Field(None, description="7 days before `until` by default")
-    until: AwareDatetime | None = Field(None, description="The end of this hour by default")
-    before_since: AwareDatetime | None = Field(None, description="As long before `before_until` by default")
-    before_until: AwareDatetime | None = Field(None, description="`since` by default")
+    since: Time | None = Field(None, description="7 days before `until` by default")
+    until: Time | None = Field(None, description="The end of this hour by default")
+    before_since: Time | None = Field(None, description="As long before `before_until` by default")
+    before_until: Time | None = Field(None, description="`since` by default")
     label: Literal["negative", "neutral", "positive"] = Field("negative", alias="class")
 
     @model_validator(mode="after")

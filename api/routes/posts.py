@@ -6,10 +6,10 @@ from typing import Final, Literal, Self
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from api.auth import requires
-from api.schemas import SECURED, Problem, RowId, counted, decode_cursor, decode_ranked, encode_cursor
+from api.schemas import SECURED, Problem, RowId, Time, counted, decode_cursor, decode_ranked, encode_cursor
 from api.services import services
 from overheard import sheets
 from overheard.errors import ScoringUnavailable
@@ -52,8 +52,8 @@ class PostsQuery(BaseModel):
     source: str | None = Field(None, max_length=32)
     language: str | None = Field(None, max_length=8)
     sentiment: Name | None = Field(None, description="Only posts whose most probable class this is")
-    since: AwareDatetime | None = Field(None, description="Posted then or later")
-    until: AwareDatetime | None = Field(None, description="Posted before")
+    since: Time | None = Field(None, description="Posted then or later")
+    until: Time | None = Field(None, description="Posted before")
     q: str = Field("", max_length=200, description="Words that are all in the text")
     sort: Order = Field(
         Order.newest, description=f"All but `newest` put the newest {listing.LOOKED_THROUGH:,} of the period in order"

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Self
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import UnprocessableEntity
 
 from api.auth import requires
-from api.schemas import SECURED, OptionalBody, Problem, RowId
+from api.schemas import SECURED, OptionalBody, Problem, RowId, Time
 from api.services import services
 from overheard import rehearsing, standing
 from overheard.alerts import rehearsal
@@ -72,7 +72,7 @@ class RuleChange(OptionalBody):
     quiet: dict[str, Any] | None = Field(None, description=QUIET)
     cooldown_s: int = Field(0, ge=0, le=MOST_S)
     is_enabled: bool = Field(True, description="false: its open alerts end, and nobody is told")
-    snoozed_until: AwareDatetime | None = Field(None, description="Until then it opens no alert; null: at once again")
+    snoozed_until: Time | None = Field(None, description="Until then it opens no alert; null: at once again")
 
 
 class RuleView(BaseModel):
@@ -130,8 +130,8 @@ class RehearsalBody(BaseModel):
     brand_id: RowId
     options: dict[str, Any] = Field({}, description=OPTIONS)
     cooldown_s: int | None = Field(None, ge=0, le=MOST_S, description="null: its kind's own")
-    since: AwareDatetime | None = Field(None, description="90 days before `until` by default, at most a year")
-    until: AwareDatetime | None = Field(None, description="Now by default")
+    since: Time | None = Field(None, description="90 days before `until` by default, at most a year")
+    until: Time | None = Field(None, description="Now by default")
 
 
 class FiredView(BaseModel):

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 from flask import Response
 from flask_openapi import APIBlueprint
-from pydantic import AwareDatetime, BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import UnprocessableEntity
 
 from api.auth import requires
 from api.routes.brands import BrandPath
-from api.schemas import SECURED, Problem
+from api.schemas import SECURED, Problem, Time
 from api.services import services
 from overheard import estimates, zones
 from overheard.estimates import Method, Share
@@ -37,8 +37,8 @@ blueprint = APIBlueprint(
 
 
 class SentimentQuery(BaseModel):
-    since: AwareDatetime | None = Field(None, description="30 days before `until` by default")
-    until: AwareDatetime | None = Field(None, description="Now by default")
+    since: Time | None = Field(None, description="30 days before `until` by default")
+    until: Time | None = Field(None, description="Now by default")
     step: Step = Step.day
     tz: str = Field("UTC", description="IANA time zone in which days begin, like Europe/Berlin")
     source: str | None = Field(None, max_length=32, description="Of one source only")

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Final
 
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api.errors import invalid, unusable
 from api.memory import Memory
-from api.schemas import Problem
+from api.schemas import Problem, Time
 from api.services import services
 from overheard.brands import ISO_639_1, key
 from overheard.collectors.base import Post
@@ -30,10 +30,8 @@ from worker import names
 
 MOST_POSTS: Final = 1000
 MOST_DELETED: Final = 10_000
-EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 
 PostId = Annotated[str, Field(max_length=400, pattern=r"^[^\x00-\x1f]+$")]
-Time = Annotated[AwareDatetime, Field(ge=EARLIEST)]
 
 blueprint = APIBlueprint(
     "webhooks",

@@ -25,8 +25,6 @@ from overheard.store.tables.learning import Label
 LOOK_BACK: Final = timedelta(days=28)
 """How far the first draw of a brand goes back, or one after a long pause."""
 ROWS_AT_ONCE: Final = 10_000
-_NOT_NEGATIVE: Final = 2**63 - 1
-"""Seeds are not, and times before 1970 are."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def draw(
     """A draw of `count` posts of what was said in these hours, and whether it is new. Raises NotFound; Conflict where
     nothing was said, or some of it was drawn from before.
 
-    since, until: whole hours.
+    since, until: whole hours, from 1970 on.
 
     Texts that the model has trained on may be drawn: a share is of all posts, and people choose what they correct,
     so the rest would be a sample of something else. An audit label then keeps such a text out of later trainings.
@@ -82,7 +80,7 @@ def draw(
         if present := _present(session, brand_id, since, until):
             return present, False
         ids, probabilities = _population(session, brand_id, since, until)
-    seed = (brand_id, *(int(at.timestamp()) & _NOT_NEGATIVE for at in (since, until)))
+    seed = (brand_id, int(since.timestamp()), int(until.timestamp()))
     found = audits.sample(probabilities, count, seed)
     if not len(found.places):
         raise Conflict("nothing that was said then has a score")

@@ -139,11 +139,6 @@ def test_hours_are_not_drawn_from_twice(either: Database, brand_ids: list[int]) 
         draw(either, 12345)
 
 
-def test_what_was_said_since_ever_can_be_drawn(either: Database, brand_ids: list[int]) -> None:
-    made, _ = draws.draw(either, brand_ids[0], datetime(153, 12, 20, tzinfo=UTC), MONDAY, 40, NOW)
-    assert sum(stratum["drawn"] for stratum in made.strata) == 40
-
-
 def test_two_workers_draw_one_sample(either: Database, brand_ids: list[int]) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: draws.draw_due(either, 40, NOW), range(4)))
