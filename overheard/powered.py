@@ -68,11 +68,16 @@ class Strata:
     answered: Floats
 
     @cached_property
+    def _weights(self) -> Floats:
+        """(H,) of how many posts an answer of each stratum speaks."""
+        each = self.sizes / self.answered
+        found: Floats = each / each[self.of].sum()
+        return found
+
+    @cached_property
     def weights(self) -> Floats:
         """(n,) of how many posts each answer speaks; they sum to 1."""
-        each = (self.sizes / self.answered)[self.of]
-        found: Floats = each / each.sum()
-        return found
+        return self._weights[self.of]
 
     @cached_property
     def _factors(self) -> Floats:
@@ -107,7 +112,7 @@ class Strata:
         Every stratum has `_DOUBT` answers more that are as mixed as all are: whose few answers are alike isn't known.
         """
         drawn = np.bincount(self.of, minlength=len(self.sizes))[:, None]
-        weights = (self.sizes / self.answered / (self.sizes / self.answered)[self.of].sum())[:, None]
+        weights = self._weights[:, None]
         shares = (self.weights[:, None] * truth).sum(axis=0)
         mixed, alike = _mixed(shares, len(truth)), shares * (1 - shares)
         parts = (truth - shares) * self.weights[:, None]
