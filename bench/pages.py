@@ -32,7 +32,7 @@ from overheard.store.tables.work import Job
 from tests.redis_server import redis_server
 
 JOBS: Final = 100_000
-KINDS: Final = ("scoring", "scoring", "scoring", "batch", "training")
+KINDS: Final = ("score", "score", "score", "batch", "training")
 
 
 def main() -> None:

@@ -37,9 +37,7 @@ class Outcome:
 
 def furnished(home: Path) -> RunningStack:
     """With the demo, so that there are brands, feeds and posts to ask for."""
-    stack = RunningStack(home, **NO_LIMITS)
-    stack.arguments.remove("--no-demo")
-    return stack
+    return RunningStack(home, demo=True, **NO_LIMITS)
 
 
 def fuzz(stack: RunningStack, folder: Path, *options: str) -> Outcome:

@@ -40,7 +40,12 @@ class RunningStack:
     """`settings` become OVERHEARD_<NAME>; the stack runs from `with` to its end."""
 
     def __init__(
-        self, home: Path, without: tuple[str, ...] = ("flower", "mlflow", "train"), **settings: object
+        self,
+        home: Path,
+        without: tuple[str, ...] = ("flower", "mlflow", "train"),
+        *,
+        demo: bool = False,
+        **settings: object,
     ) -> None:
         self.home = home
         self.port, self.flower_port = free_port(), free_port()
@@ -49,7 +54,8 @@ class RunningStack:
         mine = {f"OVERHEARD_{name.upper()}": str(value) for name, value in said.items()}
         outer = {name: value for name, value in os.environ.items() if not name.startswith("OVERHEARD_")}
         self.environment = {**outer, **mine}
-        self.arguments = [OVERHEARD, "up", "--no-demo", *(word for name in without for word in ("--without", name))]
+        self.arguments = [OVERHEARD, "up", *(word for name in without for word in ("--without", name))]
+        self.arguments += [] if demo else ["--no-demo"]
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = home.with_name(home.name + ".out")
 

@@ -18,11 +18,8 @@ expect.set_options(timeout=15_000)  # a stack and a browser share two cores
 @pytest.fixture(scope="session")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The demo's posts are scored and counted. Tests leave it as they found it."""
-    stack = RunningStack(
-        tmp_path_factory.mktemp("shown") / "home", notify_hosts="127.0.0.1", watch_every_s=3, max_streams=48
-    )
-    stack.arguments.remove("--no-demo")
-    with stack:
+    home = tmp_path_factory.mktemp("shown") / "home"
+    with RunningStack(home, demo=True, notify_hosts="127.0.0.1", watch_every_s=3, max_streams=48) as stack:
         eventually(lambda: is_counted(stack), 120)
         yield stack
 

@@ -36,9 +36,7 @@ def failed_start(stack: RunningStack) -> "subprocess.CompletedProcess[str]":
 
 
 def test_one_command_shows_the_demo_and_all_urls_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    stack = RunningStack(tmp_path / ODD_NAME, without=())
-    stack.arguments.remove("--no-demo")
-    with stack:
+    with RunningStack(tmp_path / ODD_NAME, without=(), demo=True) as stack:
         shown = stack.output.read_text()
         assert "Tazzamo" in shown
         assert stack.key in shown

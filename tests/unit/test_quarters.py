@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session
 
 from overheard.aggregates import Moments, summary
 from overheard.collectors.base import Post as Heard
@@ -45,13 +46,30 @@ def counted(brand_id: int) -> list[dict[str, object]]:
 @pytest.fixture
 def brand_id(either: Database) -> int:
     with either.write() as session:
-        brand = Brand(name="a", name_key="a", spec={}, created_at=SINCE, updated_at=SINCE)
-        session.add(brand)
-        session.flush()
-        session.execute(insert(Hour), counted(brand.id))
-        keys = session.execute(select(Hour.brand_id, Hour.hour, Hour.source).distinct())
-        quarters.sum_up(session, [tuple(key) for key in keys])
-        return brand.id
+        brand_id = add_brand(session)
+        session.execute(insert(Hour), counted(brand_id))
+        sum_up(session)
+        return brand_id
+
+
+def add_brand(session: Session) -> int:
+    brand = Brand(name="a", name_key="a", spec={}, created_at=SINCE, updated_at=SINCE)
+    session.add(brand)
+    session.flush()
+    return brand.id
+
+
+def sum_up(session: Session) -> None:
+    """All that was counted."""
+    keys = session.execute(select(Hour.brand_id, Hour.hour, Hour.source).distinct())
+    quarters.sum_up(session, [tuple(key) for key in keys])
+
+
+def hear(session: Session, brand_id: int, count: int) -> None:
+    """A post in each of so many hours."""
+    heard = [Heard(str(hour), f"post {hour}", SINCE + hour * HOUR) for hour in range(count)]
+    secret, now = Privacy(b"a secret of the tests"), SINCE + timedelta(days=1)
+    posts.keep(session, heard, source="x", brands_of=lambda _: [brand_id], feed_id=None, privacy=secret, now=now)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Sydney"])
@@ -98,12 +116,7 @@ def series_scored(database: Database, brand_id: int, since: datetime, until: dat
 
 def test_whoever_counts_an_hour_sums_up_its_quarter(either: Database) -> None:
     with either.write() as session:
-        brand = Brand(name="a", name_key="a", spec={}, created_at=SINCE, updated_at=SINCE)
-        session.add(brand)
-        session.flush()
-        heard = [Heard(str(hour), f"post {hour}", SINCE + hour * HOUR) for hour in range(9)]
-        secret, now = Privacy(b"a secret of the tests"), SINCE + timedelta(days=1)
-        posts.keep(session, heard, source="x", brands_of=lambda _: [brand.id], feed_id=None, privacy=secret, now=now)
+        hear(session, add_brand(session), 9)
     hours.count_all(either)
     assert summed_up(either) == [6, 3]
     with either.write() as session:
@@ -119,10 +132,7 @@ def test_two_who_count_hours_of_one_quarter_at_once_lose_nothing(either: Databas
     with either.write() as session:
         session.execute(delete(Hour))
         session.execute(delete(Quarter))
-        secret, heard = Privacy(b"a secret of the tests"), [Heard("1", "one", SINCE), Heard("2", "two", SINCE + HOUR)]
-        posts.keep(
-            session, heard, source="x", brands_of=lambda _: [brand_id], feed_id=None, privacy=secret, now=SINCE + HOUR
-        )
+        hear(session, brand_id, 2)
     with ThreadPoolExecutor(1) as pool:
         with either.write() as session:
             assert hours.count_some(session, at_most=1) == 1
@@ -142,18 +152,15 @@ def test_hours_that_were_counted_before_there_were_quarters_are_summed_up(empty_
     migrate(empty_url, "0006")
     database = Database(empty_url)
     with database.write() as session:
-        brand = Brand(name="a", name_key="a", spec={}, created_at=SINCE, updated_at=SINCE)
-        session.add(brand)
-        session.flush()
-        session.execute(insert(Hour), counted(brand.id))
+        brand_id = add_brand(session)
+        session.execute(insert(Hour), counted(brand_id))
         old = {"hour": SINCE, "source": "hn", "model": "old", "posts": 2, "moments": b"of an older format"}
-        session.execute(insert(Hour), [{"brand_id": brand.id, **old}])
+        session.execute(insert(Hour), [{"brand_id": brand_id, **old}])
     migrate(empty_url)
     migrated = rows(database)
     with database.write() as session:
         session.execute(delete(Quarter))
-        keys = session.execute(select(Hour.brand_id, Hour.hour, Hour.source).distinct())
-        quarters.sum_up(session, [tuple(key) for key in keys])
+        sum_up(session)
     for one, other in zip(migrated, rows(database), strict=True):
         assert one[:-1] == pytest.approx(other[:-1])
         told = [Moments.unpack([moments]).sum() for moments in (one[-1], other[-1])]
