@@ -46,11 +46,13 @@ def brand(shown: RunningStack) -> Iterator[dict[str, Any]]:
 def opened(page: Page, brand: dict[str, Any]) -> Page:
     """The first post is there."""
     page.goto(f"/app/label?brand={brand['id']}")
-    expect(page.get_by_role("button", name="Positive")).to_be_enabled()
+    asked(page)
     return page
 
 
 def asked(page: Page) -> str:
+    """What is asked, once a post is there: keys can be pressed faster than a busy server gives the next twenty."""
+    expect(page.get_by_role("button", name="Positive")).to_be_enabled()
     return page.get_by_role("group", name="Text").inner_text()
 
 
@@ -88,7 +90,6 @@ def test_twenty_posts_are_labelled_by_the_keyboard_alone(
     new = page.get_by_role("region", name="New labels")
     expect(new.locator(".value")).to_have_text(str(20 - len(audited)))
     expect(new).to_contain_text("One is enough for the next, due")
-    expect(page.get_by_role("group", name="Text")).not_to_have_text(re.compile("Asking"))
     assert asked(page) not in said
     looks_right(page)
 
