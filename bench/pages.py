@@ -80,6 +80,7 @@ def _urls(brand_id: int, word: str) -> dict[str, str]:
         "Feeds": "/app/feeds",
         "Alerts": "/app/alerts",
         "Try it": "/app/try",
+        "Keys": "/app/keys",
     }
 
 

@@ -23,6 +23,7 @@ PAGES: Final = (
     "rehearsal",
     "feeds",
     "schedules",
+    "keys",
 )
 
 

@@ -1,6 +1,6 @@
 """What is wrong now, what was, what is watched for it, and who is told."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,6 +55,56 @@ STANDS: Final = {
 
 
 @dataclass(frozen=True)
+class Way:
+    """One in which somebody may be told. schemes: of addresses; without one that is allowed it is not offered."""
+
+    name: str
+    schemes: Collection[str]
+    example: str
+    hint: str
+
+
+WAYS: Final = (
+    Way(
+        "E-mail",
+        ("mailto", "mailtos"),
+        "mailtos://alerts:PASSWORD@mail.example.com/?from=alerts@example.com&to=ann@example.com",
+        "The mailbox that sends, with its password and its server, and whom it goes to, with commas between. An @ in "
+        "the user or the password is written %40.",
+    ),
+    Way(
+        "Slack",
+        ("slack",),
+        "https://hooks.slack.com/services/…",
+        "Add an incoming webhook to the channel in Slack, and paste its address.",
+    ),
+    Way(
+        "Teams",
+        ("workflow", "workflows"),
+        "https://….logic.azure.com:443/workflows/…",
+        "Make the workflow “when a Teams webhook request is received” in Teams, and paste its address.",
+    ),
+    Way(
+        "Discord",
+        ("discord",),
+        "https://discord.com/api/webhooks/…",
+        "Make a webhook in the channel's integrations, and paste its address.",
+    ),
+    Way(
+        "Mattermost", ("mmosts", "mmost"), "mmosts://mattermost.example.com/TOKEN", "The token of an incoming webhook."
+    ),
+    Way("Telegram", ("tgram",), "tgram://BOT_TOKEN/CHAT", "The token that BotFather gave, and the chat's number."),
+    Way("ntfy", ("ntfys", "ntfy"), "ntfys://ntfy.sh/TOPIC", "The server, and a topic that nobody guesses."),
+    Way(
+        "A program of your own",
+        ("jsons", "json"),
+        "jsons://hooks.example.com/path?+Authorization=Bearer%20TOKEN",
+        "It is sent JSON by POST. What begins with + is a header.",
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Told:
     """An alert as the page shows it. brand: its name; posts: the address of those that it is about, if there are."""
 
@@ -89,6 +139,7 @@ def alerts() -> str:
             rules=[rule for rule in watched if about is None or rule.brand_id in (None, about.id)],
             unknown=_unknown(watched, about),
             people=_people(session),
+            ways=_ways(house.settings.notify_schemes),
             form=_form(watched),
             kinds=[rules.kind_view(name) for name in WATCHED],
             watched=WATCHED,
@@ -144,6 +195,10 @@ def _people(session: Session) -> list[RecipientView] | None:
     if g.role < Role.operator:
         return None
     return [RecipientView.of(one) for one in recipients.all_of_them(session)]
+
+
+def _ways(allowed: str) -> list[Way]:
+    return [way for way in WAYS if not {*way.schemes}.isdisjoint(allowed.split(","))]
 
 
 def _form(watched: Sequence[RuleView]) -> dict[str, Any] | None:

@@ -31,8 +31,11 @@ NAVIGATION: Final = (
     ("feeds", "Feeds"),
     ("alerts", "Alerts"),
     ("try_it", "Try it"),
+    ("keys", "Keys"),
 )
 """View function and name; a page is in the navigation as soon as it exists."""
+NAVIGATION_OF: Final = {"keys": Role.admin}
+"""Whose navigation has a page, where that is not everybody's."""
 
 Q = TypeVar("Q", bound=BaseModel)
 blueprint = Blueprint("pages", __name__, template_folder="templates")
@@ -163,7 +166,11 @@ def _navigation() -> list[tuple[str, str, str]]:
     """Address, name, what `aria-current` says: `page`, `true` on a page below it, or nothing. The chosen brand goes
     along."""
     chosen: dict[str, Any] = {"brand": request.args["brand"]} if "brand" in request.args else {}
-    there = [(view, name) for view, name in NAVIGATION if f"pages.{view}" in current_app.view_functions]
+    there = [
+        (view, name)
+        for view, name in NAVIGATION
+        if f"pages.{view}" in current_app.view_functions and g.role >= NAVIGATION_OF.get(view, Role.viewer)
+    ]
     return [(url_for(f"pages.{view}", **chosen), name, _current(url_for(f"pages.{view}"))) for view, name in there]
 
 

@@ -1,11 +1,12 @@
 """Bearer keys: `/keys`. Admins only; a key's secret is shown once, when it is made or rotated."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
 from pydantic import BaseModel, Field, RootModel
+from sqlalchemy.orm import Session
 
 from api.auth import requires
 from api.schemas import SECURED, OptionalBody, Problem
@@ -47,6 +48,12 @@ class KeyView(BaseModel):
     last_used_at: datetime | None = Field(description="To the minute; null: never")
     old_until: datetime | None = Field(description="Until then the secret before the last rotation opens, too")
 
+    @classmethod
+    def of(cls, key: Key, /, **more: Any) -> Self:
+        facts = {name: getattr(key, name, None) for name in KeyView.model_fields}
+        facts["old_until"] = key.old_until if key.old_until and key.old_until > datetime.now(UTC) else None
+        return cls.model_validate({**facts, **more})
+
 
 class KeyList(RootModel[list[KeyView]]):
     """Oldest first."""
@@ -56,18 +63,16 @@ class MadeKey(KeyView):
     key: str = Field(description="Shown this once")
 
 
-def _view(key: Key, secret: str | None = None) -> dict[str, Any]:
-    facts = {name: getattr(key, name) for name in ("id", "name", "role", "created_at", "last_used_at")}
-    facts["old_until"] = key.old_until if key.old_until and key.old_until > datetime.now(UTC) else None
-    view = MadeKey.model_validate({**facts, "key": secret}) if secret else KeyView.model_validate(facts)
-    return view.model_dump(mode="json")
+def views(session: Session) -> list[KeyView]:
+    """The living keys, oldest first."""
+    return [KeyView.of(key) for key in keys.living(session)]
 
 
 @blueprint.get("", summary="Living keys", responses={200: KeyList})
 @requires(Role.admin)
 def list_keys() -> Response:
     with services().database.read() as session:
-        return jsonify([_view(key) for key in keys.living(session)])
+        return jsonify([view.model_dump(mode="json") for view in views(session)])
 
 
 @blueprint.post("", summary="Make a key", responses={201: MadeKey})
@@ -75,7 +80,7 @@ def list_keys() -> Response:
 def make(body: NewKey) -> tuple[Response, int]:
     with services().database.write() as session:
         key, secret = keys.create(session, body.name, Role[body.role], datetime.now(UTC))
-    return jsonify(_view(key, secret)), 201
+    return jsonify(MadeKey.of(key, key=secret).model_dump(mode="json")), 201
 
 
 @blueprint.post(
@@ -89,7 +94,7 @@ def make(body: NewKey) -> tuple[Response, int]:
 def rotate(path: KeyPath, body: Rotation) -> Response:
     with services().database.write() as session:
         key, secret = keys.rotate(session, path.key_id, timedelta(seconds=body.grace_s), datetime.now(UTC))
-    return jsonify(_view(key, secret))
+    return jsonify(MadeKey.of(key, key=secret).model_dump(mode="json"))
 
 
 @blueprint.delete("/<key_id>", summary="Revoke", responses={204: None, 404: Problem})

@@ -198,6 +198,44 @@ def test_recipients_are_masked_and_tested(page: Page, hook: Hook) -> None:
     expect(row.get_by_text("Not delivered")).to_have_count(0)
 
 
+def test_somebody_is_named_to_be_told_changed_and_told_no_more(page: Page, shown: RunningStack) -> None:
+    people = opened(page).get_by_role("region", name="Who is told")
+    expect(people).to_contain_text("Nobody is told yet")
+    people.get_by_role("button", name="Tell somebody").click()
+    asked = page.get_by_role("dialog", name="Tell somebody")
+    asked.get_by_label("Who", exact=True).fill("brand team")
+    asked.get_by_label("Told by").select_option(label="A program of your own")
+    expect(asked).to_contain_text("What begins with + is a header")
+    looks_right(page)
+    asked.get_by_label("Address").fill("jsons://10.0.0.7/hush")
+    asked.get_by_role("button", name="Add").click()
+    expect(asked.get_by_role("alert")).to_contain_text("10.0.0.7")
+    asked.get_by_label("Address").fill("jsons://127.0.0.1:9/hush")
+    asked.get_by_label("About").select_option(label="Tazzamo")
+    asked.get_by_label("The weekly digest").uncheck()
+    asked.get_by_role("button", name="Add").click()
+    row = people.get_by_role("row", name=re.compile("^brand team"))
+    expect(row).to_contain_text("Tazzamo: alerts")
+    assert "hush" not in page.content()
+
+    row.get_by_role("button", name="Change").click()
+    asked = page.get_by_role("dialog", name="Change who is told")
+    expect(asked.get_by_label("Who", exact=True)).to_have_value("brand team")
+    asked.get_by_label("About").select_option(label="Everything")
+    asked.get_by_label("The weekly digest").check()
+    asked.get_by_role("button", name="Save").press("Enter")
+    expect(row).to_contain_text("alerts and digests")
+    expect(row).not_to_contain_text("Tazzamo")
+    expect(row.get_by_role("button", name="Change")).to_be_focused()
+    (told,) = shown.client.get("/recipients").json()["recipients"]
+    assert (told["brand_id"], told["shown"]) == (None, "jsons://127.0.0.1:9/****")
+
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(people).to_contain_text("Nobody is told yet")
+    assert shown.client.get("/recipients").json()["recipients"] == []
+
+
 def test_a_viewer_reads_and_changes_nothing(new_page: NewPage, shown: RunningStack, found: None) -> None:
     made = shown.client.post("/keys", json={"name": "reader", "role": "viewer"}).json()
     page = opened(new_page(key=made["key"]), "/app/alerts?rule=new")

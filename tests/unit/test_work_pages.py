@@ -147,10 +147,10 @@ def test_a_viewer_is_offered_nothing_that_changes_anything(
     viewer = app.test_client()
     sign_in(viewer, secret)
     for path in ("/app/models", f"/app/models/{trained}", "/app/jobs/runs"):
-        assert "data-opens" in client.get(path).text
+        assert "data-asks" in client.get(path).text
         seen = viewer.get(path)
         assert seen.status_code == 200
-        assert not re.search("data-opens|data-calls|<dialog", seen.text)
+        assert not re.search("data-asks|data-call|<dialog", seen.text)
 
 
 def test_what_labels_bought_begins_with_the_champion_that_had_none(database: Database, trained: str) -> None:

@@ -1,40 +1,96 @@
-// Buttons that call the API, and what the page shows of it afterwards.
+// What the reader asks for: buttons and dialogs that call the API, and the page as it is afterwards.
 //
-//   data-call="POST /alerts/12/snooze"  data-body='{"hours": 1}'
-//   data-renews="still rules-now": ids of elements that are read again from this page
-//   data-confirm="What happens?"  data-confirms="Delete": asked first, in a dialog
+//   data-call="POST /alerts/12/snooze"  data-body='{"hours": 1}': done at once
+//   data-confirm="What happens?"  data-confirms="Delete": asked first
+//   data-asks="cancel": opens this dialog (ui.dialog), whose form is sent as JSON to its data-call, or to the button's.
+//   The button may say what it is about (data-names, told in data-named) and what is filled in (data-fills, JSON by name)
 //   data-done="Words that are told when it worked"
 //   data-goes="/app/feeds": then another page is opened
+//
+// When one has worked, the document gets the event `done`, with the API's answer as its detail.
 
-import { act, call, flash } from './api.js'
-import { put } from './live.js'
+import { Problem, act, call, flash } from './api.js'
+import { isConfirmed } from './dialogs.js'
 
-document.addEventListener('click', async (event) => {
-  const button = event.target.closest('[data-call]')
-  if (!button) return
-  const { call: said, body, renews = '', confirm, confirms, done, goes } = button.dataset
-  if (confirm && !(await isConfirmed(confirm, confirms))) return
-  const [method, path] = said.split(' ')
-  const regions = renews.split(' ').filter(Boolean)
-  const worked = await act(button, async () => {
-    await call(method, path, body && JSON.parse(body))
-    if (goes) location.assign(goes)
-    else await renew(...regions)
-    return true
-  })
-  refocus(button.id, regions[0])
-  if (worked && done) flash(done, 'good')
-})
+// read: of live.js's reader(), renews the page.
+export function listen(read) {
+  let opener = null // of the dialog that is open
 
-// Reads this page again and puts what it says now into the elements with these ids.
-export async function renew(...ids) {
-  const answer = await fetch(location.href, { headers: { Accept: 'text/html' } })
-  if (!answer.ok) return
-  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html')
-  for (const id of ids) {
-    const [old, now] = [document.getElementById(id), fresh.getElementById(id)]
-    if (old && now) put(old, now)
+  async function send(asked, route, body) {
+    const { done, goes } = asked.dataset
+    const button = asked.matches('button') ? asked : opener
+    const region = button?.closest('[data-live]')?.id
+    const answer = await call(...route.split(' '), body)
+    asked.closest('dialog')?.close()
+    if (goes) return location.assign(goes)
+    await read({ all: true })
+    refocus(button?.id, region)
+    document.dispatchEvent(new CustomEvent('done', { detail: answer }))
+    if (done) flash(done, 'good')
   }
+
+  document.addEventListener('click', async (event) => {
+    const button = event.target.closest('button')
+    const { call: route, body, confirm, confirms, asks, closes } = button?.dataset ?? {}
+    if (closes !== undefined) button.closest('dialog').close()
+    else if (asks) {
+      opener = button
+      open(document.getElementById(asks), button.dataset)
+    } else if (route && (!confirm || (await isConfirmed(confirm, confirms)))) {
+      act(button, () => send(button, route, body && JSON.parse(body)))
+    }
+  })
+
+  document.addEventListener('submit', async (event) => {
+    const form = event.target.closest('form[data-call]')
+    if (!form) return
+    event.preventDefault()
+    const body = filled(form)
+    tell(form, '')
+    for (const button of form.querySelectorAll('button')) button.disabled = true
+    try {
+      await send(form, form.dataset.call, Object.keys(body).length ? body : undefined)
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem
+      tell(form, problem.message)
+    } finally {
+      for (const button of form.querySelectorAll('button')) button.disabled = false
+    }
+  })
+}
+
+function open(dialog, { call: route, names, fills = '{}' }) {
+  const form = dialog.querySelector('form')
+  if (route) form.dataset.call = route
+  for (const place of dialog.querySelectorAll('[data-named]')) place.textContent = names
+  form.reset()
+  for (const [name, value] of Object.entries(JSON.parse(fills))) {
+    const field = form.elements[name]
+    if (field.type === 'checkbox') field.checked = value
+    else field.value = value ?? ''
+  }
+  for (const select of form.querySelectorAll('select')) select.dispatchEvent(new Event('change', { bubbles: true }))
+  tell(form, '')
+  dialog.showModal()
+}
+
+// What was filled in, by name: ticks, numbers and texts. Empty fields are left out; an empty choice is null.
+function filled(form) {
+  const fields = [...form.querySelectorAll('[name]')].filter((one) => one.matches('select, [type=checkbox]') || one.value.trim())
+  return Object.fromEntries(fields.map((one) => [one.name, valueOf(one)]))
+}
+
+function valueOf(field) {
+  if (field.type === 'checkbox') return field.checked
+  const value = field.value.trim()
+  if (!value) return null
+  return field.type === 'number' || 'number' in field.dataset ? Number(value) : value
+}
+
+function tell(form, words) {
+  const place = form.querySelector('[data-problem]')
+  place.textContent = words
+  place.hidden = !words
 }
 
 // A button that was pressed is another one by now, or gone: then what was renewed has the focus.
@@ -43,44 +99,4 @@ function refocus(id, region) {
   const next = document.getElementById(id) ?? document.getElementById(region)
   if (next?.id === region) next.tabIndex = -1
   next?.focus({ preventScroll: true })
-}
-
-// True when the reader says so.
-export function isConfirmed(question, yes = 'Yes') {
-  const words = document.createElement('p')
-  words.textContent = question
-  return ask(words, [], [choice('', 'Cancel', 'quiet'), choice('yes', yes, 'danger')])
-}
-
-// A heading and what is told below it, until the reader closes it.
-export function tellInDialog(heading, ...told) {
-  return ask(heading, told, [choice('', 'Close', 'quiet')])
-}
-
-function ask(heading, told, choices) {
-  const dialog = document.createElement('dialog')
-  const form = document.createElement('form')
-  heading.id = 'asked'
-  dialog.className = 'asks'
-  dialog.setAttribute('aria-labelledby', heading.id)
-  form.method = 'dialog'
-  form.className = 'row'
-  form.append(...choices)
-  dialog.append(heading, ...told, form)
-  document.body.append(dialog)
-  dialog.showModal()
-  return new Promise((answer) => {
-    dialog.addEventListener('close', () => {
-      dialog.remove()
-      answer(dialog.returnValue === 'yes')
-    })
-  })
-}
-
-function choice(value, name, kind) {
-  const button = document.createElement('button')
-  button.value = value
-  button.textContent = name
-  button.className = kind
-  return button
 }

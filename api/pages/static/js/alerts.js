@@ -1,6 +1,6 @@
 // Alerts are read again while the page is open; a rule is rehearsed before it is enabled; a recipient is tested.
 
-import { renew } from './actions.js'
+import { listen } from './actions.js'
 import { Problem, act, call, flash, get, post } from './api.js'
 import { refresh } from './live.js'
 import { zone } from './time.js'
@@ -9,12 +9,20 @@ const TEST_LOOKS = 40
 const TEST_EVERY_MS = 1500
 const form = document.querySelector('[data-rule]')
 
-refresh(15000)
+const read = refresh(15000)
+listen(read)
 if (form) prepare()
 
 document.addEventListener('click', (event) => {
   const button = event.target.closest('[data-test]')
   if (button) act(button, () => test(button.dataset.test, button.dataset.name))
+})
+
+document.addEventListener('change', ({ target }) => {
+  if (!('way' in target.dataset)) return
+  const { hint, example } = target.selectedOptions[0].dataset
+  target.form.elements.url.placeholder = example
+  target.form.querySelector('[data-way-hint]').textContent = hint
 })
 
 async function test(id, name) {
@@ -23,7 +31,7 @@ async function test(id, name) {
     const { notices } = await get(`/recipients/${id}`)
     const sent = notices.find((one) => one.id === notice)
     if (sent && (sent.state === 'sent' || sent.problem)) {
-      await renew('people-now')
+      await read({ all: true })
       if (sent.state === 'sent') return flash(`The test reached ${name}.`, 'good')
       return flash(`The test did not reach ${name}: ${sent.problem}`, 'bad')
     }

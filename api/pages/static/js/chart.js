@@ -10,6 +10,7 @@
 // A point without a number breaks the line. The table behind the chart is the server's.
 
 /* global uPlot */
+import { node } from './node.js'
 import { zone } from './time.js'
 
 const NARROW = '\u202f'
@@ -304,13 +305,6 @@ class Palette {
   faint(colour) {
     return `${colour}2b` // our colours are #rrggbb
   }
-}
-
-function node(tag, name, text = '') {
-  const made = document.createElement(tag)
-  if (name) made.className = name
-  made.textContent = text
-  return made
 }
 
 const SHAPES = { negative: 'M1 2h10L6 11z', positive: 'M1 10h10L6 1z', neutral: 'M2 2h8v8H2z' }

@@ -1,13 +1,15 @@
 // Feeds are read again while the page is open; a new one is tried out before it is added.
 
-import { tellInDialog } from './actions.js'
+import { listen } from './actions.js'
 import { Problem, act, get, post } from './api.js'
+import { tellInDialog, toCopy } from './dialogs.js'
 import { refresh } from './live.js'
+import { node } from './node.js'
 import { element as time } from './time.js'
 
 const form = document.querySelector('[data-add]')
 
-refresh(10000)
+listen(refresh(10000))
 if (form) prepare()
 
 document.addEventListener('click', (event) => {
@@ -17,19 +19,8 @@ document.addEventListener('click', (event) => {
 
 async function showSecret(id, name) {
   const { push_url: path, secret } = await get(`/feeds/${id}/secret`)
-  const facts = document.createElement('dl')
-  facts.className = 'to-copy'
-  for (const [term, value] of [['Send posts to', `POST ${location.origin}${path}`], ['Signed with', secret]]) {
-    facts.append(made('dt', term), made('dd', value, 'mono breaks'))
-  }
-  tellInDialog(made('h2', `How to push to ${name}`), facts, made('p', 'The secret is as good as a key: keep it where your program keeps its own.', 'soft small'))
-}
-
-function made(tag, text = '', name = '') {
-  const element = document.createElement(tag)
-  element.textContent = text
-  if (name) element.className = name
-  return element
+  const facts = toCopy(['Send posts to', `POST ${location.origin}${path}`], ['Signed with', secret])
+  tellInDialog(`How to push to ${name}`, facts, node('p', 'soft small', 'The secret is as good as a key: keep it where your program keeps its own.'))
 }
 
 function prepare() {
@@ -79,13 +70,13 @@ function prepare() {
 
   function show(found) {
     const name = isNew() ? brand().name : fields.brand.selectedOptions[0].textContent
-    const said = made('p', '', 'notice good')
+    const said = node('p', 'notice good')
     if (!found.posts) said.append(`It answers, and has nothing about ${name} now. What comes will be heard.`)
     else said.append(`It answers: ${found.posts} ${found.posts === 1 ? 'post' : 'posts'} about ${name} on the first page, the newest of `, time(found.newest_at), '.')
-    const quotes = made('ul', '', 'quotes plain')
+    const quotes = node('ul', 'quotes plain')
     for (const text of found.examples) {
-      const quote = made('li')
-      quote.append(made('blockquote', text))
+      const quote = node('li')
+      quote.append(node('blockquote', '', text))
       quotes.append(quote)
     }
     find('tried').replaceChildren(said, ...(found.examples.length ? [quotes] : []))
@@ -94,7 +85,7 @@ function prepare() {
   async function attempt(button, words, work) {
     if (!form.reportValidity()) return
     tell('')
-    find('tried').replaceChildren(made('p', words, 'soft'))
+    find('tried').replaceChildren(node('p', 'soft', words))
     button.disabled = true
     let show = () => {}
     try {

@@ -3,6 +3,7 @@
 
 import { Problem, flash, get, post, remove } from './api.js'
 import { refresh } from './live.js'
+import { node } from './node.js'
 import { MOODS as NAMES, bar } from './scores.js'
 
 const AT_ONCE = 20
@@ -44,12 +45,12 @@ function show() {
     if (asked.language) text.lang = asked.language
     else text.removeAttribute('lang')
     const facts = [platforms[asked.source.replace(/^demo-/, '')] ?? asked.source, asked.brands.length ? `about ${asked.brands.join(', ')}` : '']
-    find('facts').replaceChildren(...facts.filter(Boolean).map((fact) => element('span', '', fact)))
+    find('facts').replaceChildren(...facts.filter(Boolean).map((fact) => node('span', '', fact)))
     find('card').scrollTop = 0
   } else {
     find('facts').textContent = '\u00a0'
     text.removeAttribute('lang')
-    text.replaceChildren(element('span', 'none', nothing()))
+    text.replaceChildren(node('span', 'none', nothing()))
   }
 }
 
@@ -58,13 +59,6 @@ function nothing() {
   if (failures) return 'No answer from Overheard. It is asked again.'
   if (skipped.size) return `Nothing left but what you skipped: ${skipped.size}.`
   return 'All is labelled. New posts come as they are heard and scored.'
-}
-
-function element(tag, name, text = '') {
-  const made = document.createElement(tag)
-  if (name) made.className = name
-  made.textContent = text
-  return made
 }
 
 async function fill() {
@@ -106,7 +100,7 @@ function skip() {
   if (!asked) return
   done.push({ asked, skipped: true })
   skipped.add(asked.item)
-  tellSaid(element('p', 'soft', 'Skipped.'))
+  tellSaid(node('p', 'soft', 'Skipped.'))
   show()
   fill()
 }
@@ -126,7 +120,7 @@ function undo() {
     })
     send()
   }
-  tellSaid(element('p', 'soft', 'Undone. What is it?'))
+  tellSaid(node('p', 'soft', 'Undone. What is it?'))
   tellCount()
   show()
 }
@@ -161,8 +155,8 @@ async function send() {
 // What the reader sees of it
 
 function tell(asked, label) {
-  const said = element('p')
-  said.append('You said ', label === null ? element('b', '', 'can’t tell') : mood(label))
+  const said = node('p')
+  said.append('You said ', label === null ? node('b', '', 'can’t tell') : mood(label))
   tellSaid(said)
   find('said').dataset.item = asked.item
   tellCount()
@@ -176,7 +170,7 @@ function tellSaid(words) {
 function tellModel(item, label, said) {
   const place = find('said')
   if (place.dataset.item !== item || !said) return
-  const words = element('p')
+  const words = node('p')
   const isSame = label !== null && said.sentiment === NAMES[label]
   words.append(isSame ? 'The model had said so, too: ' : 'The model had said ', mood(NAMES.indexOf(said.sentiment)), ` ${Math.round(said[said.sentiment] * 100)}\u202f%`)
   place.append(bar(said), words)

@@ -52,35 +52,44 @@ export function follow(url, name, heard, ask, pollMs = POLL_MS) {
 }
 
 // Returns a function that reads this page again and puts new contents into each element with data-live, which needs an
-// id. Nothing is touched that did not change, or that holds the focus. changed(element): hears of each.
+// id, and returns a promise of that. Nothing is touched that did not change, nor what holds the focus, unless `all` is
+// asked for. changed(element): hears of each.
 export function reader(changed = () => {}) {
   const before = new Map([...document.querySelectorAll('[data-live]')].map((one) => [one.id, one.innerHTML]))
-  let isReading = false
-  let isStale = false
+  let reading = null
+  let next = null
+  let nextTakesAll = false
 
-  function take(fresh) {
+  function take(fresh, all) {
     for (const old of document.querySelectorAll('[data-live]')) {
       const now = fresh.getElementById(old.id)
-      if (!now || now.innerHTML === before.get(old.id) || old.contains(document.activeElement)) continue
+      if (!now || now.innerHTML === before.get(old.id) || (old.contains(document.activeElement) && !all)) continue
       before.set(old.id, now.innerHTML)
       put(old, now)
       changed(old)
     }
   }
 
-  return async function read() {
-    isStale = isReading // what it reads may be older than what the caller heard of
-    if (isReading || document.hidden) return
-    isReading = true
+  async function once(all) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(PATIENCE_MS) })
-      if (answer.ok && !answer.redirected) take(new DOMParser().parseFromString(await answer.text(), 'text/html'))
+      if (answer.ok && !answer.redirected) take(new DOMParser().parseFromString(await answer.text(), 'text/html'), all)
     } catch {
       // it is asked again
-    } finally {
-      isReading = false
-      if (isStale) read()
     }
+  }
+
+  // What is being read may be older than what a caller heard of: then it is read once more.
+  return function read({ all = false } = {}) {
+    if (document.hidden && !all) return Promise.resolve()
+    if (!reading) return (reading = once(all).finally(() => (reading = null)))
+    nextTakesAll ||= all
+    return (next ??= reading.then(() => {
+      const wanted = { all: nextTakesAll }
+      next = null
+      nextTakesAll = false
+      return read(wanted)
+    }))
   }
 }
 
@@ -91,9 +100,9 @@ export function put(old, now) {
   for (const id of open) document.getElementById(id)?.setAttribute('open', '')
 }
 
-// Reads this page again every so often.
-export function refresh(everyMs, changed) {
-  const read = reader(changed)
-  const timer = setInterval(read, everyMs)
-  return () => clearInterval(timer)
+// Reads this page again every so often. Returns what reads it at once.
+export function refresh(everyMs) {
+  const read = reader()
+  setInterval(read, everyMs)
+  return read
 }

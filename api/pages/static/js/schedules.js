@@ -1,6 +1,6 @@
 // The timetable is read again while the page is open; a cron says when it would run before it is saved.
 
-import './actions.js'
+import { listen } from './actions.js'
 import { Problem, patch, post } from './api.js'
 import { refresh } from './live.js'
 import { element as time } from './time.js'
@@ -8,7 +8,7 @@ import { element as time } from './time.js'
 const PAUSE_MS = 300
 const form = document.querySelector('[data-change]')
 
-refresh(5000)
+listen(refresh(5000))
 if (form) prepare()
 
 function prepare() {

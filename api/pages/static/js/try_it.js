@@ -2,6 +2,7 @@
 
 import { Problem, act, flash, get, post, remove } from './api.js'
 import { follow } from './live.js'
+import { node } from './node.js'
 import { bar, csvLine, MOODS } from './scores.js'
 
 const SHOWN = 200
@@ -22,13 +23,6 @@ function tellProblem(name, words) {
   const place = find(`${name}-problem`)
   place.textContent = words
   place.hidden = !words
-}
-
-function node(tag, name, text = '') {
-  const made = document.createElement(tag)
-  if (name) made.className = name
-  made.textContent = text
-  return made
 }
 
 // Results

@@ -1,6 +1,6 @@
 // Models and jobs: charts, what the reader asks for, and how work gets on while the page is open.
 
-import { listen } from './act.js'
+import { listen } from './actions.js'
 import { drawAll } from './chart.js'
 import { follow, reader } from './live.js'
 
