@@ -6,12 +6,15 @@ a function of their probabilities is had from the counts, to the width of a cell
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+
+HOUR: Final = timedelta(hours=1)
 
 _REACH: Final = 5
 _STEP: Final = 0.8

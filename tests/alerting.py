@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overheard.aggregates import Summary, summary
-from overheard.alerts.facts import HOUR, BrandFacts, Counts, FeedFacts, MachineFacts
+from overheard.aggregates import HOUR, Summary, summary
+from overheard.alerts.facts import BrandFacts, Counts, FeedFacts, MachineFacts
 from overheard.estimates import Estimate, estimate
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)

@@ -19,7 +19,7 @@ from api.routes.recipients import RecipientView
 from api.routes.rules import KindView, RuleView
 from api.schemas import CountedPageQuery, encode_cursor
 from api.services import services
-from overheard.alerts.facts import HOUR
+from overheard.aggregates import HOUR
 from overheard.alerts.finding import Finding
 from overheard.alerts.options import BrandOptions
 from overheard.standing import How

@@ -11,6 +11,7 @@ from api.auth import requires
 from api.routes.brands import BrandPath
 from api.schemas import SECURED, Problem, Time
 from api.services import services
+from overheard.aggregates import HOUR
 from overheard.store import brands, hours, movements
 from overheard.store.keys import Role
 from overheard.store.movements import Period
@@ -44,7 +45,7 @@ class ChangesQuery(BaseModel):
 
     def periods(self) -> tuple[Period, Period]:
         """The earlier one and the later one."""
-        until = self.until or hours.start(datetime.now(UTC)) + hours.HOUR
+        until = self.until or hours.start(datetime.now(UTC)) + HOUR
         since = self.since or until - SPAN
         before_until = self.before_until or since
         before_since = self.before_since or before_until - (until - since)

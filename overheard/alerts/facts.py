@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from overheard.aggregates import HOUR
 from overheard.alerts.finding import Finding
 from overheard.budget import Forecast
 from overheard.estimates import Estimate
 from overheard.falls import Fall
 from overheard.words import Grown
 
-HOUR: Final = timedelta(hours=1)
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Open = Mapping[str, datetime]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from overheard.alerts.facts import HOUR, FeedFacts, MachineFacts, Open, Verdict
+from overheard.aggregates import HOUR
+from overheard.alerts.facts import FeedFacts, MachineFacts, Open, Verdict
 from overheard.alerts.finding import Finding
 from overheard.alerts.options import Options, Sensitivity
 

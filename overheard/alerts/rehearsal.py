@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from overheard.aggregates import HOUR
 from overheard.alerts import mood, volume
-from overheard.alerts.facts import HOUR, BrandFacts, Flags, Integers
+from overheard.alerts.facts import BrandFacts, Flags, Integers
 from overheard.alerts.finding import Finding
 from overheard.alerts.life import Past, Step, step
 from overheard.alerts.options import BrandOptions

@@ -7,10 +7,9 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from overheard.aggregates import Moments, Summary
-from overheard.alerts.facts import HOUR, BrandFacts, Counts, Flags
+from overheard.aggregates import HOUR, Moments, Summary
+from overheard.alerts.facts import BrandFacts, Counts, Flags
 from overheard.estimates import Estimate, Taught, estimate
-from overheard.scoring.bundle import LABELS
 from overheard.store import audited, hours, models, quarters
 from overheard.store.shares import NEAR
 from overheard.store.tables.counts import Hour
@@ -70,11 +69,10 @@ def facts_of(session: Session, brand: Brand, now: datetime, back: timedelta) -> 
 
 def summary(session: Session, brand_id: int, since: datetime, until: datetime, model: str | None) -> Summary:
     """All that was counted of the hours since <= hour < until, of one model version or of all."""
-    names = [*(f"called_{label}" for label in LABELS), *(f"sum_{label}" for label in LABELS)]
     rows = list[Any]()
     for table, within in quarters.covering(since, until):
         read = table.model != "" if model is None else table.model == model
-        columns = (table.posts, table.moments, *(getattr(table, name) for name in names))
+        columns = (table.posts, table.moments, *(getattr(table, name) for name in quarters.BY_CLASS))
         rows += session.execute(select(*columns).where(table.brand_id == brand_id, read, *within)).all()
     sums = np.array([row[2:] for row in rows], np.float64).reshape(len(rows), 6).sum(axis=0)
     called, totals = tuple(map(int, sums[:3])), tuple(map(float, sums[3:]))

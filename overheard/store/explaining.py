@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from overheard import words
-from overheard.alerts.facts import HOUR, Topics
+from overheard.aggregates import HOUR
+from overheard.alerts.facts import Topics
 from overheard.alerts.finding import Finding
 from overheard.movement import Split
 from overheard.scoring.bundle import LABELS

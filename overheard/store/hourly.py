@@ -9,11 +9,10 @@ import numpy as np
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from overheard.aggregates import Floats
+from overheard.aggregates import HOUR, Floats
 from overheard.store.dialect import inserting
 from overheard.store.tables.counts import CallHour, Hour, MirroredHour
 
-HOUR: Final = timedelta(hours=1)
 SETTLED: Final = timedelta(minutes=15)
 """So long after its end an hour is told: most of its posts have been heard and scored by then."""
 LATEST: Final = timedelta(days=7)

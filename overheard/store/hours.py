@@ -14,14 +14,13 @@ import numpy as np
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
-from overheard.aggregates import summary
+from overheard.aggregates import HOUR, summary
 from overheard.store import quarters
 from overheard.store.database import Database
 from overheard.store.dialect import inserting, sliced
 from overheard.store.tables.counts import DirtyHour, Hour
 from overheard.store.tables.heard import Brand, Mention, Post, Score
 
-HOUR: Final = timedelta(hours=1)
 NEAR: Final = timedelta(hours=4)
 MARKS_AT_ONCE: Final = 200
 Key: TypeAlias = tuple[int, datetime, str]

@@ -8,18 +8,19 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import ColumnElement, Integer, delete, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from overheard.aggregates import Moments
+from overheard.aggregates import HOUR, Moments
 from overheard.scoring.bundle import LABELS
 from overheard.store.dialect import inserting
 from overheard.store.tables.base import EPOCH
 from overheard.store.tables.counts import Hour, Quarter
 
-HOUR: Final = timedelta(hours=1)
 HOURS: Final = 6
 QUARTER: Final = HOURS * HOUR
 Rows: TypeAlias = tuple[type[Hour] | type[Quarter], tuple[ColumnElement[bool], ...]]
 """A table and which of its rows."""
-SUMS: Final = ("posts", "reach", *(f"called_{name}" for name in LABELS), *(f"sum_{name}" for name in LABELS))
+BY_CLASS: Final = (*(f"called_{name}" for name in LABELS), *(f"sum_{name}" for name in LABELS))
+"""Columns with how many posts were called each class, and with the sum of each class's probabilities."""
+SUMS: Final = ("posts", "reach", *BY_CLASS)
 """Columns that are added up."""
 
 

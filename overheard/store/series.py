@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Integer, LargeBinary, case, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
-from overheard.aggregates import Moments, Summary, summary
+from overheard.aggregates import HOUR, Moments, Summary, summary
 from overheard.scoring.bundle import LABELS
 from overheard.store import quarters
 from overheard.store.dialect import concatenated
@@ -21,7 +21,6 @@ from overheard.store.tables.base import EPOCH
 from overheard.store.tables.counts import Hour, Quarter
 from overheard.store.tables.heard import Feed, Gap
 
-HOUR: Final = timedelta(hours=1)
 MAX_STEPS: Final = 1500
 _NOTHING: Final = summary(np.zeros((0, 3))).moments.pack()
 """What a row without posts would keep: all rows' moments are of one size, unless they are of an older format."""
@@ -73,7 +72,7 @@ def edges(since: datetime, until: datetime, step: Step, zone: ZoneInfo) -> list[
     Raises ValueError when there are more than MAX_STEPS.
     """
     if step == Step.hour:
-        first, length = since.replace(minute=0, second=0, microsecond=0), timedelta(hours=1)
+        first, length = since.replace(minute=0, second=0, microsecond=0), HOUR
         count = max(1, -(-(until - first) // length))
         _check(count)
         return [first + place * length for place in range(count + 1)]

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
-from overheard.aggregates import Moments, Summary
+from overheard.aggregates import HOUR, Moments, Summary
 from overheard.estimates import MIN_AUDITS, Audits, Estimate, Samples, Taught
 from overheard.remembered import remembered
 from overheard.store import audited, models, series
 from overheard.store.audited import Audited
-from overheard.store.series import HOUR, Point
+from overheard.store.series import Point
 from overheard.store.tables.base import EPOCH
 
 WEEK: Final = timedelta(days=7)

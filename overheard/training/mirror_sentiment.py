@@ -8,10 +8,11 @@ from typing import Final
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
+from overheard.aggregates import HOUR
 from overheard.scoring.bundle import LABELS
 from overheard.store import hourly
 from overheard.store.database import Database
-from overheard.store.hourly import HOUR, Means
+from overheard.store.hourly import Means
 from overheard.store.tables.base import EPOCH
 
 EXPERIMENT: Final = "Sentiment Analysis"

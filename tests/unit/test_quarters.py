@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from overheard.aggregates import Moments, summary
+from overheard.aggregates import HOUR, Moments, summary
 from overheard.collectors.base import Post as Heard
 from overheard.privacy import Privacy
 from overheard.scoring.bundle import LABELS
 from overheard.store import hours, movements, posts, quarters, series
 from overheard.store.database import Database, migrate
 from overheard.store.movements import Period
-from overheard.store.series import HOUR, Step
+from overheard.store.series import Step
 from overheard.store.tables.counts import Hour, Quarter
 from overheard.store.tables.heard import Brand, Mention
 

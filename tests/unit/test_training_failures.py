@@ -12,7 +12,7 @@ pytest.importorskip("transformers", reason="training is not installed")
 from safetensors import SafetensorError  # noqa: E402
 
 from overheard.errors import BundleError, NoMemory, NoRoom, OverheardError  # noqa: E402
-from overheard.training import run  # noqa: E402
+from overheard.training import environment  # noqa: E402
 from overheard.training.failures import told_plainly  # noqa: E402
 from overheard.training.finetune import finetune  # noqa: E402
 from overheard.training.progress import Progress  # noqa: E402
@@ -93,4 +93,4 @@ def test_a_training_that_runs_out_of_room_leaves_only_whole_checkpoints(tmp_path
 def test_where_there_is_no_git_a_training_has_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As in our images: the program once failed there."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert run.environment()["git_revision"] == ""
+    assert environment.described()["git_revision"] == ""
