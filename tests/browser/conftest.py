@@ -15,9 +15,9 @@ Said = Callable[[], list[dict[str, Any]]]
 expect.set_options(timeout=15_000)  # a stack and a browser share two cores
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The demo's posts are scored and counted. Tests leave it as they found it."""
+    """The demo's posts are scored and counted. Tests leave it as they found it. It is gone before others measure."""
     home = tmp_path_factory.mktemp("shown") / "home"
     with RunningStack(home, demo=True, notify_hosts="127.0.0.1", watch_every_s=3, max_streams=48) as stack:
         eventually(lambda: is_counted(stack), 120)
@@ -30,7 +30,7 @@ def is_counted(stack: RunningStack) -> bool:
     return sum(point["posts"] for point in points) == sum(point["scored"] for point in points) > 300
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if not chromium:
@@ -59,7 +59,7 @@ def new_page(browser: Browser, shown: RunningStack) -> Iterator[NewPage]:
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admins_cookies(browser: Browser, shown: RunningStack) -> Any:
     context = browser.new_context(base_url=shown.url, timezone_id="Europe/Berlin")
     sign_in(context.new_page(), shown.key)
