@@ -64,16 +64,16 @@ def inferred(stack: RunningStack) -> list[Any]:
 
 def test_pasted_texts_are_scored_and_taken_along(page: Page, shown: RunningStack) -> None:
     watch_shifts(page)
-    opened(page).get_by_label("One per line").fill("\n\n".join(TEXTS))
+    opened(page).get_by_label("One per line").fill("\n\n".join([*TEXTS, "-5"]))
     page.get_by_role("button", name="Score", exact=True).click()
-    expect(results(page)).to_contain_text("3 texts")
-    assert shown_texts(page) == TEXTS
+    expect(results(page)).to_contain_text("4 texts")
+    assert shown_texts(page) == [*TEXTS, "-5"]
     expect(results(page).get_by_role("row", name=re.compile("^I love it"))).to_contain_text("Positive")
     assert stayed_in_place(page)
     looks_right(page)
     rows = downloaded(page, "scores.csv")
-    assert [row["text"] for row in rows] == [TEXTS[0], f"'{TEXTS[1]}", TEXTS[2]]
-    assert [scores(row) for row in rows] == inferred(shown)
+    assert [row["text"] for row in rows] == [TEXTS[0], f"'{TEXTS[1]}", TEXTS[2], "-5"]
+    assert [scores(row) for row in rows[:3]] == inferred(shown)
 
 
 def test_nothing_is_no_text(page: Page) -> None:

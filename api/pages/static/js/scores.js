@@ -20,12 +20,15 @@ function made(tag, attributes) {
   return element
 }
 
-// A row with its end. What a spreadsheet would take for a formula gets an apostrophe before it.
+const FORMULA = /^[=+\-@\t\r]/
+const NUMBER = /^[+-]?\d[\d.,]*(e[+-]?\d+)?$/i
+
+// A row with its end, as overheard/sheets.py writes it: what a spreadsheet would take for a formula gets an apostrophe.
 export function csvLine(cells) {
   return `${cells.map(cell).join(',')}\r\n`
 }
 
 function cell(value) {
-  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value)
+  const text = typeof value === 'string' && FORMULA.test(value) && !NUMBER.test(value) ? `'${value}` : String(value)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
