@@ -52,8 +52,8 @@ export function follow(url, name, heard, ask, pollMs = POLL_MS) {
 }
 
 // Returns a function that reads this page again and puts new contents into each element with data-live, which needs an
-// id, and returns a promise of that. Nothing is touched that did not change, nor what holds the focus, unless `all` is
-// asked for. changed(element): hears of each.
+// id, and returns a promise of that. Nothing is touched that did not change, nor what has the focus in it, unless
+// `all` is asked for. changed(element): hears of each.
 export function reader(changed = () => {}) {
   const before = new Map([...document.querySelectorAll('[data-live]')].map((one) => [one.id, one.innerHTML]))
   let reading = null
@@ -63,7 +63,7 @@ export function reader(changed = () => {}) {
   function take(fresh, all) {
     for (const old of document.querySelectorAll('[data-live]')) {
       const now = fresh.getElementById(old.id)
-      if (!now || now.innerHTML === before.get(old.id) || (old.contains(document.activeElement) && !all)) continue
+      if (!now || now.innerHTML === before.get(old.id) || (holdsFocus(old) && !all)) continue
       before.set(old.id, now.innerHTML)
       put(old, now)
       changed(old)
@@ -92,6 +92,8 @@ export function reader(changed = () => {}) {
     }))
   }
 }
+
+const holdsFocus = (region) => region !== document.activeElement && region.contains(document.activeElement)
 
 // Puts the contents of one element into another. What the reader has opened stays open.
 export function put(old, now) {
