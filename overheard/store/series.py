@@ -1,7 +1,7 @@
 """A brand's posts over time, from the hourly counts alone: as fast for ten million posts as for ten."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -26,7 +26,6 @@ _NOTHING: Final = summary(np.zeros((0, 3))).moments.pack()
 """What a row without posts would keep: all rows' moments are of one size, unless they are of an older format."""
 Filters: TypeAlias = tuple[str | None, str | None]
 """A source and a language; None for all."""
-_Sums: TypeAlias = Mapping[Any, Any]
 
 
 class Step(StrEnum):
@@ -103,15 +102,15 @@ def read(
     language: str | None = None,
 ) -> list[Point]:
     """A point between each two times. source: of one platform only; language: in one language only."""
-    found: dict[int, list[_Sums]] = defaultdict(list)
+    found: dict[int, list[Any]] = defaultdict(list)
     for first, last, hours in _stretches(times):
         for table, within in quarters.covering(times[first], times[last], hours * HOUR):
             begin = (times[first] - EPOCH) // HOUR
             place = ((type_coerce(table.hour, Integer) - begin) // hours + first).label("place")
             own = (*mine(table, brand_id, (source, language)), *within)
             rows = select(place, table.model, *_columns(session, table)).where(*own)
-            for row in session.execute(rows.group_by(place, table.model)):
-                found[row.place].append(row._mapping)
+            for at, *sums in session.execute(rows.group_by(place, table.model)):
+                found[at].append(sums)
     missing = gaps(session, brand_id, times[0], times[-1], source)
     return [_point(span, found.get(place, []), missing) for place, span in enumerate(pairwise(times))]
 
@@ -147,16 +146,18 @@ def _stretches(times: Sequence[datetime]) -> Iterator[tuple[int, int, int]]:
         first = last
 
 
-def _point(span: tuple[datetime, datetime], sums: list[_Sums], missing: list[Missing]) -> Point:
+def _point(span: tuple[datetime, datetime], rows: list[Any], missing: list[Missing]) -> Point:
+    """rows: of a model, the sums of some hours as `_columns` names them, and their moments."""
     since, until = span
-    total = {name: sum(row[name] or 0 for row in sums) for name in quarters.SUMS}
+    models, *sums, moments = zip(*rows, strict=True) if rows else [()] * (len(quarters.SUMS) + 2)
+    total = dict(zip(quarters.SUMS, map(sum, sums), strict=True))
     versions = dict[str, int]()
-    for row in sums:
-        if row["model"]:
-            versions[row["model"]] = versions.get(row["model"], 0) + int(row["posts"])
+    for model, posts in zip(models, sums[0], strict=True):
+        if model:
+            versions[model] = versions.get(model, 0) + int(posts)
     scored = sum(versions.values())
     called = {name: int(total[f"called_{name}"]) for name in LABELS}
-    moments = _added(b"".join(row["moments"] or b"" for row in sums))
+    added = {name: total[f"sum_{name}"] for name in LABELS}
     return Point(
         since,
         until,
@@ -164,16 +165,16 @@ def _point(span: tuple[datetime, datetime], sums: list[_Sums], missing: list[Mis
         scored=scored,
         reach=int(total["reach"]),
         called=called,
-        means={name: total[f"sum_{name}"] / scored for name in LABELS} if scored else None,
+        means={name: one / scored for name, one in added.items()} if scored else None,
         is_complete=not any(gap.since < until and gap.until > since for gap in missing),
-        counted=Summary(scored, tuple(called.values()), tuple(total[f"sum_{name}"] for name in LABELS), moments),
+        counted=Summary(scored, tuple(called.values()), tuple(added.values()), _added(moments)),
         versions=dict(sorted(versions.items(), key=lambda version: -version[1])),
     )
 
 
-def _added(packed: bytes) -> Moments:
-    """The sum of rows' moments, one after the other."""
-    numbers = np.frombuffer(packed, "<f4").reshape(-1, len(_NOTHING) // 4)
+def _added(packed: Sequence[bytes | None]) -> Moments:
+    """The sum of rows' moments."""
+    numbers = np.frombuffer(b"".join(one or b"" for one in packed), "<f4").reshape(-1, len(_NOTHING) // 4)
     return Moments.unpack([numbers.sum(axis=0).tobytes()]).sum()
 
 
