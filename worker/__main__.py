@@ -3,9 +3,11 @@
 A second `ml`, `io` or `train` on one machine takes a name of its own: `python -m worker ml second`.
 """
 
+import ctypes
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from overheard import logs
 from overheard.errors import OverheardError, SettingsError
@@ -19,6 +21,8 @@ QUIET = ["--without-gossip", "--without-mingle"]  # chatter between workers that
 ML_THREADS = 16  # each holds at most 256 texts: together a few seconds of work, a third of the visibility timeout
 FLOWER_TASKS = 5_000  # that it remembers, 4 KB each; its default of 100,000 would grow for hours on a busy stack
 IO_THREADS = 8  # most of them wait for a platform's answer
+HEAPS = 2
+M_ARENA_MAX = -8  # of glibc's malloc.h
 WITHOUT_TORCH_KB = (
     250_000  # more than a training process takes before it trains, and less than it ever takes afterwards
 )
@@ -43,6 +47,7 @@ def ml(name: str = "ml") -> None:
 
 def io(name: str = "io") -> None:
     """Housekeeping, and whatever waits on the network."""
+    _share_heaps()
     heart = Heart(context.get().redis, names.HOUSEKEEPERS, node(name), dict)
     heart.start()
     try:
@@ -81,6 +86,12 @@ def flower() -> None:
     options.options.basic_auth = [f"admin:{settings.api_key.get_secret_value()}"]  # not an argument: `ps` shows those
     kept = f"--max-tasks={FLOWER_TASKS}"
     app.start(["flower", f"--address={settings.host}", f"--port={settings.flower_port}", kept])
+
+
+def _share_heaps() -> None:
+    """glibc would give each thread a heap of its own, which keeps what the thread's largest task took."""
+    with suppress(AttributeError, OSError):  # another libc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
 
 
 def _threads(count: int) -> list[str]:
