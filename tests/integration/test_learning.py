@@ -232,6 +232,7 @@ def test_a_promotion_under_load_loses_no_request(loop: RunningStack) -> None:
     for version in (others[0], now):
         assert loop.client.post(f"/models/{version}/promote", json={}).status_code == 200
         eventually(lambda version=version: list(loop.client.get("/models").json()["serving"]) == [version], 20)
+        eventually(lambda version=version: version in seen, 20)  # before the next is asked for
     stop.set()
     for client in clients:
         client.join()
