@@ -142,7 +142,7 @@ class Work:
         frozen.write(path)
         return frozen
 
-    def _plan(self, frozen: Snapshot, champion: Served) -> "_Plan":
+    def _plan(self, frozen: Snapshot, champion: Served) -> _Plan:
         """A model that knows its task is refreshed with people's labels; whatever else is asked for learns all rows.
 
         A refresh starts from what the champion's refreshes started from, with all labels so far: a model that is
@@ -167,7 +167,7 @@ class Work:
             root = models.get(session, facts["base"]) if facts.get("is_refresh") else None
         return Served(root.version, registry.bundle_of(root, self.settings)) if root else champion
 
-    def _finetune(self, plan: "_Plan", frozen: Snapshot) -> "FineTuned":
+    def _finetune(self, plan: _Plan, frozen: Snapshot) -> "FineTuned":
         from overheard.training.finetune import finetune
         from overheard.training.replay import remember
 
@@ -199,7 +199,7 @@ class Work:
             self.history = [*earlier, {"step": progress.step, "at": datetime.now(UTC).timestamp(), **shown}]
         self.pulse.say("fine-tuning", progress.step, progress.steps, **shown, history=self.history)
 
-    def _export(self, tuned: "FineTuned", frozen: Snapshot, plan: "_Plan") -> Manifest:
+    def _export(self, tuned: "FineTuned", frozen: Snapshot, plan: _Plan) -> Manifest:
         from overheard.training.bundle import make_bundle
 
         facts = {

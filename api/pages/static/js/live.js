@@ -96,7 +96,7 @@ export function reader(changed = () => {}) {
 const holdsFocus = (region) => region !== document.activeElement && region.contains(document.activeElement)
 
 // Puts the contents of one element into another. What the reader has opened stays open.
-export function put(old, now) {
+function put(old, now) {
   const open = [...old.querySelectorAll('details[id][open]')].map((one) => one.id)
   old.replaceChildren(...now.childNodes)
   for (const id of open) document.getElementById(id)?.setAttribute('open', '')
